@@ -1,0 +1,98 @@
+"""The command line. This module runs on every start, so it imports next to nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from llm_studio.cli.commands import BY_NAME, COMMANDS, Command
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in ("-h", "--help", "help"):
+        if len(words) > 1 and words[1] in BY_NAME:
+            words = [words[1], "--help"]
+        else:
+            print(overview())
+            return 0
+    if words and words[0] in ("-V", "--version"):
+        from llm_studio import __version__
+
+        print(f"llm-studio {__version__}")
+        return 0
+    return _guarded(words)
+
+
+def _guarded(words: list[str]) -> int:
+    """Failures become plain words and an exit code; only a defect shows a traceback."""
+    from llm_studio.cli.output import report
+    from llm_studio.errors import StudioError
+
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except StudioError as error:
+        report(error)
+        return error.exit_code
+    except BrokenPipeError:  # the reader went away, as `| head` does
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _run(words: list[str]) -> int:
+    import argparse
+    from importlib import import_module
+
+    name, rest = (words[0], words[1:]) if words else ("list", [])
+    command = BY_NAME.get(name)
+    if command is None:
+        raise _unknown(name)
+    module = import_module(f"llm_studio.cli.{command.module}")
+    parser = argparse.ArgumentParser(
+        prog=f"llm-studio {command.name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.options(parser)
+    code: int = module.run(parser.parse_args(rest))
+    return code
+
+
+def _unknown(name: str) -> Exception:
+    from llm_studio.errors import UsageError, did_you_mean
+    from llm_studio.text import untrusted_line
+
+    what = "option" if name.startswith("-") else "command"
+    return UsageError(
+        f"There is no {what} {untrusted_line(name)!r}",
+        hint=did_you_mean(name, BY_NAME) or "`llm-studio --help` lists the commands.",
+    )
+
+
+def overview() -> str:
+    """What `llm-studio --help` prints."""
+    width = max(len(_called(command)) for command in COMMANDS)
+    lines = [
+        "Serve large language models on your own GPUs with llama.cpp.",
+        "",
+        "usage: llm-studio [COMMAND] [OPTIONS]",
+        "",
+        *(f"  {_called(command):<{width}}  {command.summary}" for command in COMMANDS),
+        "",
+        "`llm-studio COMMAND --help` tells more; without a command, the profiles are listed.",
+        "Listings take --json. Exit codes: 0 done, 1 failed, 2 usage, 3 not ready, 4 not found.",
+        "LLM_STUDIO_HOME puts everything under one folder.",
+    ]
+    return "\n".join(lines)
+
+
+def _called(command: Command) -> str:
+    return f"{command.name} {command.usage}".rstrip()

@@ -1,0 +1,39 @@
+"""Every command: its name, what it does, and the module that does it. Nothing heavy is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command as the help lists it; its module has `options(parser)` and `run(arguments)`."""
+
+    name: str
+    usage: str
+    summary: str
+    module: str
+    completes: str = ""
+    """What its positional arguments are: "profile", "file" or "setting"; for shell completion."""
+
+
+COMMANDS = (
+    Command("list", "", "profiles: id, name, context, fit, size and state", "profiles_list"),
+    Command(
+        "show",
+        "ID",
+        "one profile: values with origins, memory per GPU, effective command",
+        "profile_show",
+        "profile",
+    ),
+    Command("check", "[ID…]", "validate and lint profiles", "profile_check", "profile"),
+    Command("new", "FILE", "write a profile for a model file", "profile_new", "file"),
+    Command(
+        "edit", "ID [KEY=VALUE…]", "change a profile, in $EDITOR or here", "profile_edit", "profile"
+    ),
+    Command("import", "PATH", "profiles from models.conf or a llama.cpp preset", "profile_import"),
+    Command("files", "[FILE]", "model files on this machine; one file's metadata", "files", "file"),
+    Command("config", "[KEY [VALUE]]", "settings with their origins; set one", "config", "setting"),
+    Command("completion", "SHELL", "completion for bash, zsh or fish", "completion", "shell"),
+)
+BY_NAME = {command.name: command for command in COMMANDS}

@@ -1,0 +1,161 @@
+"""What commands print: results on stdout, everything else on stderr, colour only on a terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from llm_studio.errors import StudioError
+from llm_studio.text import untrusted, untrusted_line
+
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether the stream shows colour: a terminal, and nobody asked for none."""
+    return (
+        stream.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM", "dumb") != "dumb"
+    )
+
+
+def styled(text: str, style: str, stream: TextIO | None = None) -> str:
+    stream = sys.stdout if stream is None else stream
+    if not style or not coloured(stream):
+        return text
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
+
+
+def print_json(data: Any) -> None:
+    import json
+
+    print(json.dumps(data, indent=2, ensure_ascii=not _is_utf8(sys.stdout)))
+
+
+def say(text: str = "") -> None:
+    """A line of results."""
+    print(_encodable(text, sys.stdout))
+
+
+def narrate(text: str) -> None:
+    """A line about what is going on, for people only."""
+    print(_encodable(text, sys.stderr), file=sys.stderr)
+
+
+def report(error: StudioError) -> None:
+    """A failure: what happened, why, and what to do."""
+    narrate(f"{styled('error:', 'red', sys.stderr)} {untrusted(error.what)}")
+    for line in untrusted(error.why).splitlines():
+        narrate(f"  {line}")
+    if error.hint:
+        narrate(f"  {styled('→', 'cyan', sys.stderr)} {untrusted(error.hint)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table; a flexible one gives up width first."""
+
+    title: str
+    right: bool = False
+    flexible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Text that may come from anywhere, and its style."""
+
+    text: str
+    style: str = ""
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]]) -> None:
+    """Rows in aligned columns, within the width of the terminal."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [
+        max([_width(column.title), *(_width(row[index].text) for row in cells)])
+        for index, column in enumerate(columns)
+    ]
+    excess = sum(widths) + 2 * (len(widths) - 1) - _terminal_width()
+    for index, column in enumerate(columns):
+        if column.flexible and excess > 0:
+            cut = min(excess, max(widths[index] - 8, 0))
+            widths[index] -= cut
+            excess -= cut
+    say(_line(columns, [Cell(column.title, "dim") for column in columns], widths))
+    for row in cells:
+        say(_line(columns, row, widths))
+
+
+def _cell(value: Cell | str) -> Cell:
+    cell = value if isinstance(value, Cell) else Cell(value)
+    return Cell(untrusted_line(cell.text), cell.style)
+
+
+def _line(columns: Sequence[Column], cells: Sequence[Cell], widths: Sequence[int]) -> str:
+    parts = []
+    for column, cell, width in zip(columns, cells, widths, strict=True):
+        text = _cut(cell.text, width)
+        padding = " " * (width - _width(text))
+        text = styled(text, cell.style)
+        parts.append(padding + text if column.right else text + padding)
+    return "  ".join(parts).rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    if _width(text) <= width:
+        return text
+    while text and _width(text) > width - 1:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal; ASCII, by far the most, needs no look-up."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(
+        0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text
+    )
+
+
+def _terminal_width() -> int:
+    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 10_000
+
+
+def _is_utf8(stream: TextIO) -> bool:
+    return (stream.encoding or "").lower().replace("-", "") == "utf8"
+
+
+_PLAIN = str.maketrans({"…": "...", "→": "->", "—": "-", "·": "|", "✓": "+", "×": "x"})
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    """The text, without what the stream's encoding cannot hold."""
+    if _is_utf8(stream):
+        return text
+    encoding = stream.encoding or "ascii"
+    return text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
+
+
+def size(count: int) -> str:
+    """Bytes as people read them."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def tokens(count: int) -> str:
+    """Tokens of context: `128K` where it is a round number, else in full."""
+    if count and count % 1024 == 0:
+        return f"{count // 1024}K"
+    return f"{count:,}"

@@ -1,0 +1,67 @@
+"""What most commands begin with: the settings, the profiles, the model files and this machine."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from llm_studio.errors import UsageError
+from llm_studio.models.headers import Headers
+from llm_studio.models.library import Library
+from llm_studio.models.memory import Device, GiB
+from llm_studio.probes.machine import this_machine
+from llm_studio.profiles.catalogue import Catalogue
+from llm_studio.profiles.plan import Machine, Plan
+from llm_studio.settings import Settings, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    settings: Settings
+    catalogue: Catalogue
+    library: Library
+    machine: Machine
+
+    def plan(self, id_: str) -> Plan:
+        return Plan(self.catalogue.get(id_), self.machine, self.library)
+
+    def plans(self) -> Iterator[Plan]:
+        return (Plan(entry, self.machine, self.library) for entry in self.catalogue)
+
+
+def gpu_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--gpus",
+        metavar="SIZES",
+        help="plan for GPUs of these sizes instead of this machine's, like 24G,16G or none",
+    )
+
+
+@contextmanager
+def workspace(gpus: str | None = None) -> Iterator[Workspace]:
+    """Everything of this user; `gpus` stands in for the machine's own."""
+    settings = load_settings()
+    with Headers(settings.paths.cache) as headers:
+        library = Library.scan(settings.models, headers, caches=settings.caches)
+        machine = this_machine(settings.paths.state, look_for_gpus=gpus is None)
+        if gpus is not None:
+            machine = Machine(_imagined(gpus), machine.host)
+        yield Workspace(settings, Catalogue.load(settings.paths.profiles), library, machine)
+
+
+def _imagined(sizes: str) -> tuple[Device, ...]:
+    if sizes.strip().lower() in ("none", "0"):
+        return ()
+    devices = []
+    for index, part in enumerate(sizes.split(",")):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:g|gb|gib)?\s*", part, re.I)
+        if not match or not 0 < float(match[1]) <= 4096:
+            raise UsageError(
+                f"{part!r} is no size of a GPU's memory", hint="Give sizes in GiB: --gpus 24G,16G"
+            )
+        memory = int(float(match[1]) * GiB)
+        devices.append(Device(f"GPU {index}", memory, memory))
+    return tuple(devices)

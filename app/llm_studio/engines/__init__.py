@@ -1,0 +1,1 @@
+"""Engines: what runs llama.cpp for a profile."""

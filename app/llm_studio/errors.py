@@ -1,0 +1,43 @@
+"""Every failure that a user may meet, as what happened, why, and what to do.
+
+StudioError            exit 1
+├── UsageError         exit 2   the command was called in a way that cannot work
+├── NotReady           exit 3   something has to happen first
+└── NotFound           exit 4   there is nothing of that name
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class StudioError(Exception):
+    """A failure that is told in plain words, never as a traceback."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, why: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.hint = hint
+
+
+class UsageError(StudioError):
+    exit_code = 2
+
+
+class NotReady(StudioError):  # noqa: N818 - reads as the state that it reports
+    exit_code = 3
+
+
+class NotFound(StudioError):  # noqa: N818
+    exit_code = 4
+
+
+def did_you_mean(word: str, known: Iterable[str], *, among: int = 1) -> str:
+    """`Did you mean …?`, or nothing when no known word is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), n=among, cutoff=0.6)
+    return f"Did you mean {' or '.join(repr(each) for each in near)}?" if near else ""

@@ -1,0 +1,362 @@
+"""Whether a model fits this machine, where its parts go, and how much context that leaves.
+
+llama.cpp's own fitting gives up context before anything else: a model that is a little too big
+ends with 4,096 tokens. So the context is chosen here and passed on, and llama.cpp then places the
+weights around it, which this module foresees: one GPU if the model fits it, else a split by free
+memory, then experts in host memory, then whole layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from llm_studio.models.memory import (
+    HOST,
+    Device,
+    Estimate,
+    Footprint,
+    GiB,
+    MiB,
+    Placement,
+    Serving,
+    Usage,
+)
+
+DEFAULT_MARGIN = 1024 * MiB
+"""What llama.cpp keeps free on each GPU unless told otherwise."""
+HOST_RESERVE = 1 * GiB
+"""What the rest of the machine keeps of host memory."""
+CONTEXT_STEP = 256
+LEAST_CONTEXT = 4096
+USEFUL_CONTEXT = 32768
+"""Worth giving up speed for: with less, a long conversation or an agent soon runs out."""
+
+
+class Verdict(StrEnum):
+    ONE_GPU = "one-gpu"
+    SPLIT = "split"
+    EXPERTS_ON_CPU = "experts-on-cpu"
+    LAYERS_ON_CPU = "layers-on-cpu"
+    CPU = "cpu"
+    TOO_BIG = "too-big"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """This machine's own memory, in bytes."""
+
+    total: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """Something loaded beside the model: its projector (weights and buffers) or a draft model."""
+
+    projector: int = 0
+    draft: Footprint | None = None
+    draft_serving: Serving = field(default_factory=Serving)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be served, and what of it the user has decided."""
+
+    footprint: Footprint
+    serving: Serving
+    context: int | None = None
+    """None: to be chosen."""
+    placed: bool = False
+    """The user placed the layers; nothing is moved to make the model fit."""
+    margins: tuple[int, ...] = (DEFAULT_MARGIN,)
+    companion: Companion = field(default_factory=Companion)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The answer: where everything goes, what it takes, and what was chosen."""
+
+    verdict: Verdict
+    estimate: Estimate
+    devices: tuple[Device, ...]
+    room: tuple[int, ...]
+    """Bytes that the model may take on each device."""
+    host: Host
+    serving: Serving
+    largest_context: int
+    """The most that fits in the same way; 0 where nothing fits."""
+    chosen: dict[str, int | str]
+    """Settings that the plan adds, by their profile names."""
+    advice: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        return self.verdict is not Verdict.TOO_BIG
+
+    @property
+    def badge(self) -> str:
+        """The answer in a few words."""
+        used = [i for i, usage in enumerate(self.estimate.devices) if usage.total]
+        return {
+            Verdict.ONE_GPU: self.devices[used[0]].name if used else "GPU",
+            Verdict.SPLIT: f"{len(used)} GPUs",
+            Verdict.EXPERTS_ON_CPU: "experts on CPU",
+            Verdict.LAYERS_ON_CPU: "layers on CPU",
+            Verdict.CPU: "CPU",
+            Verdict.TOO_BIG: "too big",
+        }[self.verdict]
+
+
+Placer = Callable[[Serving], Placement | None]
+
+
+class Planner:
+    """Plans one request on one machine."""
+
+    def __init__(self, request: Request, devices: Sequence[Device], host: Host) -> None:
+        self.request = request
+        self.devices = tuple(devices)
+        self.host = host
+        margins = request.margins
+        self.room = tuple(
+            max(device.free - device.overhead - margins[min(index, len(margins) - 1)], 0)
+            for index, device in enumerate(self.devices)
+        )
+        self._arch = request.footprint.architecture
+
+    def plan(self) -> Fit:
+        """The first way to serve the model that leaves it enough context."""
+        wanted = self.request.context
+        trained = self._arch.trained_context or USEFUL_CONTEXT
+        ways = self._ways()
+        best: tuple[Verdict, Placer, dict[str, int | str], int] | None = None
+        for verdict, placer, chosen in ways:
+            largest = self._largest_context(placer, max(trained, wanted or 0))
+            enough = wanted or min(trained, USEFUL_CONTEXT)
+            if largest >= enough:
+                return self._answer(verdict, placer, chosen, wanted or largest, largest)
+            if largest and (best is None or largest > best[3]):
+                best = (verdict, placer, chosen, largest)
+        if best and not wanted and best[3] >= min(trained, LEAST_CONTEXT):
+            verdict, placer, chosen, largest = best
+            return self._answer(verdict, placer, chosen, largest, largest)
+        return self._too_big(wanted or min(trained, LEAST_CONTEXT), best[3] if best else 0)
+
+    def _ways(self) -> list[tuple[Verdict, Placer, dict[str, int | str]]]:
+        """Ways to place the model, the fastest first."""
+        request, count = self.request, len(self.devices)
+        as_asked: Placer = lambda serving: request.footprint.place(serving, self.devices)  # noqa: E731
+        if not count or request.serving.gpu_layers == 0:
+            return [(Verdict.CPU, as_asked, {})]
+        if request.placed or request.serving.split_mode != "layer":
+            return [(self._verdict_of(as_asked(request.serving)), as_asked, {})]
+        ways: list[tuple[Verdict, Placer, dict[str, int | str]]] = []
+        for index in sorted(range(count), key=lambda i: -self.room[i]):
+            chosen: dict[str, int | str] = {}
+            if count > 1:
+                chosen = {"split_mode": "none", "main_gpu": index}
+            ways.append((Verdict.ONE_GPU, self._only(index), chosen))
+        if count > 1:
+            ways.append((Verdict.SPLIT, as_asked, {}))
+            ways.append((Verdict.SPLIT, self._filled, {}))
+        if self._arch.expert_blocks:
+            ways.append((Verdict.EXPERTS_ON_CPU, self._experts_on_host, {}))
+        ways.append((Verdict.LAYERS_ON_CPU, self._partly, {}))
+        return ways
+
+    def _only(self, index: int) -> Placer:
+        return lambda serving: self.request.footprint.place(
+            replace(serving, split_mode="none", main_gpu=index), self.devices
+        )
+
+    def _filled(self, serving: Serving) -> Placement | None:
+        """All layers on the GPUs, each filled from the back as far as it has room."""
+        placement = self._back_to_front(serving, frozenset())
+        return placement if placement and not placement.on_host else None
+
+    def _partly(self, serving: Serving) -> Placement | None:
+        """As many layers as fit; experts stay in host memory where there are any."""
+        return self._back_to_front(serving, frozenset(self._arch.expert_blocks))
+
+    def _back_to_front(self, serving: Serving, experts: frozenset[int]) -> Placement | None:
+        blocks = [HOST] * self._arch.block_count
+        output, end = HOST, self._arch.block_count
+        for index in reversed(range(len(self.devices))):
+            low, high = 0, end + (output == HOST)
+            while low < high:  # the most layers that this device takes
+                middle = (low + high + 1) // 2
+                trial = self._with_layers(blocks, output, experts, index, end, middle)
+                if self._fits_device(serving, trial, index):
+                    low = middle
+                else:
+                    high = middle - 1
+            placed = self._with_layers(blocks, output, experts, index, end, low)
+            blocks, output = list(placed.blocks), placed.output
+            end = next((b for b, where in enumerate(blocks) if where != HOST), end)
+        if output == HOST:
+            return None
+        return Placement(tuple(blocks), output, _offloaded(blocks, experts))
+
+    def _with_layers(
+        self,
+        blocks: list[int],
+        output: int,
+        experts: frozenset[int],
+        index: int,
+        end: int,
+        layers: int,
+    ) -> Placement:
+        """The next `layers` layers before `end` on a device; the output is the very last layer."""
+        placed = list(blocks)
+        if layers and output == HOST:
+            output, layers = index, layers - 1
+        for block in range(max(end - layers, 0), end):
+            placed[block] = index
+        return Placement(tuple(placed), output, _offloaded(placed, experts))
+
+    def _experts_on_host(self, serving: Serving) -> Placement | None:
+        """Dense weights on the GPUs; experts where there is room, first GPU first."""
+        expert_blocks = frozenset(self._arch.expert_blocks)
+        placement = self._back_to_front(serving, expert_blocks)
+        if placement is None or placement.on_host:
+            return None
+        blocks, on_host = list(placement.blocks), set(expert_blocks)
+        position = 0
+        for index in range(len(self.devices)):
+            while position < len(blocks):
+                trial = list(blocks)
+                trial[position] = index
+                kept = frozenset(on_host - {position})
+                candidate = Placement(tuple(trial), placement.output, kept)
+                if blocks[position] < index or not self._fits_device(serving, candidate, index):
+                    break
+                blocks, position = trial, position + 1
+                on_host.discard(position - 1)
+            if index + 1 < len(self.devices):
+                position = max(position, self._first_after(blocks, index))
+        return Placement(tuple(blocks), placement.output, frozenset(on_host))
+
+    @staticmethod
+    def _first_after(blocks: list[int], index: int) -> int:
+        return next((b for b, where in enumerate(blocks) if where > index), len(blocks))
+
+    def _fits_device(self, serving: Serving, placement: Placement, index: int) -> bool:
+        return self._measure(serving, placement).devices[index].total <= self.room[index]
+
+    def _verdict_of(self, placement: Placement | None) -> Verdict:
+        assert placement is not None
+        used = {where for where in (*placement.blocks, placement.output) if where != HOST}
+        if not used:
+            return Verdict.CPU
+        if placement.on_host:
+            return Verdict.LAYERS_ON_CPU
+        if placement.experts_on_host:
+            return Verdict.EXPERTS_ON_CPU
+        return Verdict.ONE_GPU if len(used) == 1 else Verdict.SPLIT
+
+    def _measure(self, serving: Serving, placement: Placement) -> Estimate:
+        count = len(self.devices)
+        estimate = self.request.footprint.measure(serving, placement, count)
+        extras, host_extra = self._companion(serving, placement, count)
+        devices = tuple(
+            usage.plus(Usage(extras=extra))
+            for usage, extra in zip(estimate.devices, extras, strict=True)
+        )
+        return replace(estimate, devices=devices, host=estimate.host.plus(Usage(extras=host_extra)))
+
+    def _companion(
+        self, serving: Serving, placement: Placement, count: int
+    ) -> tuple[list[int], int]:
+        companion, extras, host = self.request.companion, [0] * count, 0
+        used = sorted({where for where in placement.blocks if where != HOST})
+        if companion.projector:
+            if used:
+                extras[used[0]] += companion.projector
+            else:
+                host += companion.projector
+        if companion.draft:
+            draft = replace(
+                companion.draft_serving,
+                context=serving.context,
+                parallel=serving.parallel,
+                kv_unified=serving.kv_unified,
+                split_mode=serving.split_mode,
+                main_gpu=serving.main_gpu,
+            )
+            if len(used) == 1:
+                draft = replace(draft, split_mode="none", main_gpu=used[0])
+            devices = self.devices if used else ()
+            took = companion.draft.measure(draft, companion.draft.place(draft, devices), count)
+            extras = [e + usage.total for e, usage in zip(extras, took.devices, strict=True)]
+            host += took.host.total
+        return extras, host
+
+    def _fits(self, serving: Serving, placer: Placer) -> bool:
+        placement = placer(serving)
+        if placement is None:
+            return False
+        estimate = self._measure(serving, placement)
+        on_devices = all(
+            usage.total <= room for usage, room in zip(estimate.devices, self.room, strict=True)
+        )
+        return on_devices and estimate.host.total <= max(self.host.total - HOST_RESERVE, 0)
+
+    def _largest_context(self, placer: Placer, most: int) -> int:
+        """The largest context, in steps, that fits; 0 where not even the least does."""
+
+        def fits(context: int) -> bool:
+            return self._fits(replace(self.request.serving, context=context), placer)
+
+        if fits(most):
+            return most
+        low, high = 0, most // CONTEXT_STEP
+        while low < high:
+            middle = (low + high + 1) // 2
+            if fits(middle * CONTEXT_STEP):
+                low = middle
+            else:
+                high = middle - 1
+        return low * CONTEXT_STEP
+
+    def _answer(
+        self,
+        verdict: Verdict,
+        placer: Placer,
+        chosen: dict[str, int | str],
+        context: int,
+        largest: int,
+    ) -> Fit:
+        serving = replace(self.request.serving, context=context)
+        placement = placer(serving)
+        assert placement is not None
+        verdict = self._verdict_of(placement)
+        if self.request.context is None:
+            chosen = {"context": context, **chosen}
+        if "split_mode" in chosen:
+            serving = replace(serving, split_mode="none", main_gpu=int(chosen["main_gpu"]))
+        estimate = self._measure(serving, placement)
+        return Fit(verdict, estimate, self.devices, self.room, self.host, serving, largest, chosen)
+
+    def _too_big(self, context: int, largest: int) -> Fit:
+        """What it would take as asked, to show by how much it is too big."""
+        serving = replace(self.request.serving, context=context)
+        placement = self.request.footprint.place(serving, self.devices)
+        estimate = self._measure(serving, placement)
+        return Fit(
+            Verdict.TOO_BIG, estimate, self.devices, self.room, self.host, serving, largest, {}
+        )
+
+
+def _offloaded(blocks: Sequence[int], experts: frozenset[int]) -> frozenset[int]:
+    """Experts in host memory of blocks that are on a GPU; whole blocks on the host have no say."""
+    return frozenset(block for block in experts if blocks[block] != HOST)
+
+
+def plan_fit(request: Request, devices: Sequence[Device], host: Host) -> Fit:
+    """Whether and how the request fits the machine, with advice."""
+    from llm_studio.models.advice import advise
+
+    fit = Planner(request, devices, host).plan()
+    return replace(fit, advice=tuple(advise(request, fit)))

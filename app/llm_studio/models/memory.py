@@ -1,0 +1,347 @@
+"""How much memory llama-server will ask for, on every device and on the host, before it is started.
+
+The terms follow what llama.cpp allocates: weights by their true sizes, the key/value cache by
+layer, and the compute buffer, whose formulas reproduce the engine's own figures (the docs hold
+the comparison). What a GPU needs for itself (context, workspaces) is `Device.overhead`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from llm_studio.models.architecture import Architecture, is_expert
+from llm_studio.models.gguf import TENSOR_TYPES, Header, Tensor
+
+MiB = 1 << 20
+GiB = 1 << 30
+HOST = -1
+DEFAULT_SLOTS = 4
+"""Slots of a llama-server that was told no number; they share one cache."""
+PIPELINE_COPIES = 4
+"""Copies of the inputs that the scheduler keeps when several devices work in a pipeline."""
+
+CACHE_TYPES = {
+    kind.name.lower(): kind
+    for kind in TENSOR_TYPES.values()
+    if kind.name in ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "IQ4_NL", "Q5_0", "Q5_1")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A GPU to plan for, in bytes."""
+
+    name: str
+    total: int
+    free: int
+    uuid: str = ""
+    overhead: int = 0
+    """What the driver and the libraries take on it besides what llama.cpp asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What llama-server is asked to do with a model, as far as memory depends on it."""
+
+    context: int = 0
+    """Tokens of all slots together; 0 is what the model was trained for."""
+    parallel: int | None = None
+    kv_unified: bool | None = None
+    gpu_layers: int | None = None
+    """None: all."""
+    cpu_moe: bool = False
+    n_cpu_moe: int = 0
+    tensor_split: tuple[float, ...] = ()
+    split_mode: str = "layer"
+    main_gpu: int = 0
+    batch: int = 2048
+    ubatch: int = 512
+    cache_type_k: str = "f16"
+    cache_type_v: str = "f16"
+    flash_attention: bool = True
+    kv_offload: bool = True
+    swa_full: bool = False
+
+    @property
+    def slots(self) -> int:
+        return self.parallel if self.parallel and self.parallel > 0 else DEFAULT_SLOTS
+
+    @property
+    def unified(self) -> bool:
+        if self.kv_unified is not None:
+            return self.kv_unified
+        return self.parallel is None or self.parallel < 1
+
+    @property
+    def streams(self) -> int:
+        return 1 if self.unified else self.slots
+
+    @property
+    def micro_batch(self) -> int:
+        return min(self.batch, self.ubatch)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Bytes on one device, or on the host."""
+
+    weights: int = 0
+    context: int = 0
+    compute: int = 0
+    extras: int = 0
+    """Projector and draft model."""
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.context + self.compute + self.extras
+
+    def plus(self, other: Usage) -> Usage:
+        return Usage(
+            self.weights + other.weights,
+            self.context + other.context,
+            self.compute + other.compute,
+            self.extras + other.extras,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where each block and the output go: a device's index, or the host."""
+
+    blocks: tuple[int, ...]
+    output: int
+    experts_on_host: frozenset[int] = frozenset()
+
+    @property
+    def on_host(self) -> int:
+        return self.blocks.count(HOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a model takes, device by device."""
+
+    devices: tuple[Usage, ...]
+    host: Usage
+    placement: Placement
+    context: int
+
+
+@dataclass(slots=True)
+class _Tally:
+    weights: list[int]
+    context: list[int]
+    compute: list[int]
+    host: list[int] = field(default_factory=lambda: [0, 0, 0])
+
+
+def estimate(header: Header, serving: Serving, devices: Sequence[Device]) -> Estimate:
+    """What llama-server will allocate for the model, served so on these devices."""
+    return Footprint(Architecture(header)).estimate(serving, devices)
+
+
+class Footprint:
+    """A model's memory under any settings; sizes are added up once, so that searching is cheap."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.architecture = architecture
+        arch = architecture
+        self._dense = [0] * arch.block_count
+        self._experts = [0] * arch.block_count
+        for block in range(arch.block_count):
+            for tensor in arch.blocks.get(block, ()):
+                (self._experts if is_expert(tensor) else self._dense)[block] += tensor.size
+        self._input = self._output = self._everywhere = 0
+        for tensor in arch.other:
+            self._sort(tensor)
+        if arch.tied_output:
+            self._output += sum(t.size for t in arch.other if t.name == "token_embd.weight")
+
+    def _sort(self, tensor: Tensor) -> None:
+        if tensor.name.startswith("rope_"):
+            self._everywhere += tensor.size
+        elif tensor.name.startswith(
+            ("token_embd", "token_types", "position_embd", "per_layer_token")
+        ):
+            self._input += tensor.size
+        else:
+            self._output += tensor.size
+
+    def estimate(self, serving: Serving, devices: Sequence[Device]) -> Estimate:
+        return self.measure(serving, self.place(serving, devices), len(devices))
+
+    def place(self, serving: Serving, devices: Sequence[Device]) -> Placement:
+        """Blocks onto devices as llama.cpp does it: in order, by each device's share."""
+        count = self.architecture.block_count
+        host_experts = range(count) if serving.cpu_moe else range(min(serving.n_cpu_moe, count))
+        experts = frozenset(b for b in host_experts if self._experts[b])
+        if not devices or serving.gpu_layers == 0:
+            return Placement((HOST,) * count, HOST, frozenset())
+        layers = count + 1
+        offloaded = layers if serving.gpu_layers is None else min(serving.gpu_layers, layers)
+        start = layers - offloaded
+        if serving.split_mode == "none":
+            main = min(max(serving.main_gpu, 0), len(devices) - 1)
+            blocks = tuple(HOST if b < start else main for b in range(count))
+            return Placement(blocks, main, experts)
+        shares = list(serving.tensor_split[: len(devices)])
+        shares += [0.0] * (len(devices) - len(shares))
+        if not sum(shares):
+            shares = [float(device.free) for device in devices]
+        whole = sum(shares) or 1.0
+        bounds, reached = [], 0.0
+        for share in shares:
+            reached += share
+            bounds.append(reached / whole)
+
+        def device_of(layer: int) -> int:
+            position = (layer - start) / offloaded
+            return next((i for i, bound in enumerate(bounds) if bound > position), len(bounds) - 1)
+
+        blocks = tuple(HOST if b < start else device_of(b) for b in range(count))
+        return Placement(blocks, device_of(count), experts)
+
+    def measure(self, serving: Serving, placement: Placement, device_count: int) -> Estimate:
+        """The bytes of one placement."""
+        context = serving.context or self.architecture.trained_context
+        serving = replace(serving, context=context)
+        tally = _Tally([0] * device_count, [0] * device_count, [0] * device_count)
+        self._add_weights(tally, placement)
+        self._add_context(tally, serving, placement)
+        self._add_compute(tally, serving, placement)
+        devices = tuple(
+            Usage(*usage) for usage in zip(tally.weights, tally.context, tally.compute, strict=True)
+        )
+        return Estimate(devices, Usage(*tally.host), placement, context)
+
+    def _add_weights(self, tally: _Tally, placement: Placement) -> None:
+        tally.host[0] += self._input
+        for block, where in enumerate(placement.blocks):
+            experts_at = HOST if block in placement.experts_on_host else where
+            _add(tally.weights, tally.host, 0, where, self._dense[block])
+            _add(tally.weights, tally.host, 0, experts_at, self._experts[block])
+        _add(tally.weights, tally.host, 0, placement.output, self._output)
+        for where in {*placement.blocks, placement.output}:
+            _add(tally.weights, tally.host, 0, where, self._everywhere)
+
+    def _add_context(self, tally: _Tally, serving: Serving, placement: Placement) -> None:
+        arch = self.architecture
+        for block, where in enumerate(placement.blocks):
+            at = where if serving.kv_offload else HOST
+            if arch.attends(block):
+                _add(tally.context, tally.host, 1, at, self._cache_of(block, serving))
+            state = arch.recurrent[block]
+            if state is not None:
+                size = 4 * (state.convolution + state.state) * serving.slots
+                _add(tally.context, tally.host, 1, at, size)
+
+    def _cache_of(self, block: int, serving: Serving) -> int:
+        arch = self.architecture
+        cells = self._cells(serving, windowed=arch.windowed[block])
+        if arch.latent_attention:
+            return serving.streams * cells * _row(arch.latent_row, serving.cache_type_k)
+        heads = arch.kv_heads[block]
+        return (serving.streams * cells) * (
+            _row(heads * arch.key_length, serving.cache_type_k)
+            + _row(heads * arch.value_length, serving.cache_type_v)
+        )
+
+    def _cells(self, serving: Serving, *, windowed: bool) -> int:
+        cells = _round_up(-(-serving.context // serving.streams), 256)
+        if not windowed or serving.swa_full:
+            return cells
+        sequences = serving.slots if serving.unified else 1
+        return min(
+            cells,
+            _round_up(self.architecture.window * sequences + serving.micro_batch, 256),
+        )
+
+    def _add_compute(self, tally: _Tally, serving: Serving, placement: Placement) -> None:
+        terms = self._compute_terms(serving)
+        used = sorted({where for where in (*placement.blocks, placement.output) if where != HOST})
+        whole = placement.on_host == 0 and not placement.experts_on_host
+        if not used:
+            tally.host[2] += terms.mask + 5 * terms.row + max(terms.block, terms.logits)
+            return
+        if whole and len(used) > 1 and serving.kv_offload:
+            for device in used:
+                logits = terms.logits if device == placement.output else 0
+                inputs = 14 if device == used[0] else 9
+                tally.compute[device] += (
+                    PIPELINE_COPIES * terms.mask
+                    + inputs * terms.row
+                    + max(terms.block + terms.row + terms.query, logits)
+                )
+            tally.host[2] += PIPELINE_COPIES * terms.mask + 10 * terms.row
+            return
+        mask = terms.mask if serving.kv_offload else 0
+        for device in used:
+            logits = terms.logits if device == placement.output else 0
+            if whole:
+                tally.compute[device] += mask + 4 * terms.row + max(terms.block, logits)
+            else:
+                tally.compute[device] += max(mask + terms.block + terms.row, logits + terms.row)
+        tally.host[2] += terms.mask + 4 * terms.row
+        if placement.on_host:
+            tally.host[2] += terms.block + terms.row
+        if placement.experts_on_host:
+            tally.host[2] += 3 * terms.expert_rows
+
+    def _compute_terms(self, serving: Serving) -> _ComputeTerms:
+        arch = self.architecture
+        batch = min(serving.micro_batch, _round_up(serving.context, 256))
+        full = self._cells(serving, windowed=False)
+        mask = 2 * batch * full
+        if any(arch.windowed):
+            mask += 2 * batch * self._cells(serving, windowed=True)
+        expert_rows = 4 * batch * arch.experts_used * arch.expert_feed_forward
+        if arch.experts:
+            down = 4 * batch * arch.experts_used * arch.embedding
+            block = 3 * expert_rows + (down if down > 2 * expert_rows else 0)
+        else:
+            block = 3 * 4 * batch * arch.feed_forward
+        key_length = arch.key_length
+        if arch.latent_attention:
+            key_length = arch.number("attention.key_length_mla")
+            lengths = key_length + arch.value_length + arch.key_length
+            block = max(block, 4 * batch * arch.heads * lengths)
+        if not serving.flash_attention:
+            block += 4 * arch.heads * batch * full
+            mask *= 2
+        return _ComputeTerms(
+            mask=mask,
+            row=4 * arch.embedding * batch,
+            block=block,
+            logits=4 * arch.vocabulary * min(serving.slots, batch),
+            query=4 * batch * arch.heads * key_length,
+            expert_rows=expert_rows,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _ComputeTerms:
+    mask: int
+    row: int
+    """One activation row of the embedding's width, for the whole micro-batch."""
+    block: int
+    """Temporaries of the largest block."""
+    logits: int
+    query: int
+    expert_rows: int
+
+
+def _add(on_devices: list[int], on_host: list[int], part: int, where: int, size: int) -> None:
+    if where == HOST:
+        on_host[part] += size
+    else:
+        on_devices[where] += size
+
+
+def _row(elements: int, cache_type: str) -> int:
+    kind = CACHE_TYPES[cache_type]
+    return elements * kind.size // kind.elements
+
+
+def _round_up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple

@@ -1,0 +1,1 @@
+"""Profiles: how each model is to be served, one TOML file each."""

@@ -1,0 +1,38 @@
+"""One gate for foreign text (models, logs, files, servers): what passes cannot steer a terminal."""
+
+from __future__ import annotations
+
+import re
+
+# C0 but tab and newline, DEL, C1, line and paragraph separators, bidirectional and zero-width
+# controls, byte-order mark, tag characters, lone surrogates.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def _visible(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    return "\ufffd" if 0xD800 <= code <= 0xDFFF else f"<U+{code:04X}>"
+
+
+def untrusted(text: str, *, limit: int = 65_536) -> str:
+    """The text with every control made visible, cut at `limit` characters (and saying so)."""
+    if len(text) > limit:
+        text = f"{text[:limit]}… ({len(text)} characters)"
+    return _UNSAFE.sub(_visible, text)
+
+
+def untrusted_line(text: str, *, limit: int = 200) -> str:
+    """The same for text that must stay on one line: names, titles, cells."""
+    return untrusted(text, limit=limit).replace("\n", "␊").replace("\t", " ")
+
+
+def has_controls(text: str) -> bool:
+    """Whether the text holds anything that the gate would change, or a line break."""
+    return bool(_UNSAFE.search(text)) or "\n" in text or "\t" in text
