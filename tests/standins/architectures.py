@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.standins.gguf_writer import write_gguf
+from tests.standins.held_out import FAMILIES
 from tests.standins.layout import (
     Attention,
     DeltaNet,
@@ -204,6 +205,17 @@ HELD_OUT: dict[str, Callable[[], Layout]] = {
         vocabulary=131072,
         rope_factors=False,
     ),
+    "deepseek-v3-q4km": lambda: _deepseek2(
+        blocks=61,
+        embedding=7168,
+        width=18432,
+        dense_blocks=3,
+        attention=LatentAttention(128, query_rank=1536, latent=512, nope=128, rope=64, value=128),
+        experts=Experts(256, 8, 2048, shared=2048, selection_bias=True),
+        vocabulary=129280,
+        context=163840,
+    ),
+    **FAMILIES,
 }
 ARCHITECTURES = MAIN | HELD_OUT
 

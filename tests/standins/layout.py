@@ -20,6 +20,7 @@ class Layout:
     vocabulary: int
     context: int
     tied: bool = False
+    final_norm: str = "output_norm"
     metadata: dict[str, Value] = field(default_factory=dict)
     tensors: list[TensorSpec] = field(default_factory=list)
     shared_v: bool = False
@@ -32,7 +33,7 @@ class Layout:
             vocab_size=self.vocabulary,
         )
         self.add("token_embd.weight", self.embedding, self.vocabulary)
-        self.norm("output_norm")
+        self.norm(self.final_norm)
         if not self.tied:
             self.add("output.weight", self.embedding, self.vocabulary)
 
@@ -89,6 +90,8 @@ class Attention:
     gated: bool = False
     fused: bool = False
     sinks: bool = False
+    # The norms of queries and keys span all heads instead of one.
+    wide_norms: bool = False
 
     def describe(self, layout: Layout, *, rope: int | None = None, base: float = 1e6) -> None:
         layout.set(
@@ -115,8 +118,8 @@ class Attention:
                 layout.weight(block, "attn_v", n, keys, bias=self.bias)
         layout.weight(block, "attn_output", queries, n, bias=self.output_bias)
         if self.head_norms:
-            layout.norm("attn_q_norm", self.head, block=block)
-            layout.norm("attn_k_norm", self.head, block=block)
+            layout.norm("attn_q_norm", queries if self.wide_norms else self.head, block=block)
+            layout.norm("attn_k_norm", keys if self.wide_norms else self.head, block=block)
         if self.sinks:
             layout.floats(block, "attn_sinks.weight", self.heads)
 
@@ -136,7 +139,7 @@ class LatentAttention:
         layout.set(
             attention__head_count=self.heads,
             attention__head_count_kv=1,
-            attention__q_lora_rank=self.query_rank,
+            **({"attention__q_lora_rank": self.query_rank} if self.query_rank else {}),
             attention__kv_lora_rank=self.latent,
             attention__key_length=self.latent + self.rope,
             attention__value_length=self.latent,
@@ -149,9 +152,13 @@ class LatentAttention:
 
     def add(self, layout: Layout, block: int) -> None:
         n = layout.embedding
-        layout.weight(block, "attn_q_a", n, self.query_rank)
-        layout.norm("attn_q_a_norm", self.query_rank, block=block)
-        layout.weight(block, "attn_q_b", self.query_rank, self.heads * (self.nope + self.rope))
+        queries = self.heads * (self.nope + self.rope)
+        if self.query_rank:
+            layout.weight(block, "attn_q_a", n, self.query_rank)
+            layout.norm("attn_q_a_norm", self.query_rank, block=block)
+            layout.weight(block, "attn_q_b", self.query_rank, queries)
+        else:
+            layout.weight(block, "attn_q", n, queries)
         layout.weight(block, "attn_kv_a_mqa", n, self.latent + self.rope)
         layout.norm("attn_kv_a_norm", self.latent, block=block)
         layout.weight(block, "attn_k_b", self.nope, self.latent, self.heads)
@@ -198,6 +205,38 @@ class DeltaNet:
 
 
 @dataclass(frozen=True)
+class Mamba2:
+    """A state space layer, as in hybrid Nemotron, Granite and Falcon models."""
+
+    inner: int
+    heads: int
+    groups: int
+    state: int = 128
+    kernel: int = 4
+
+    def describe(self, layout: Layout) -> None:
+        layout.set(
+            ssm__conv_kernel=self.kernel,
+            ssm__inner_size=self.inner,
+            ssm__state_size=self.state,
+            ssm__time_step_rank=self.heads,
+            ssm__group_count=self.groups,
+        )
+
+    def add(self, layout: Layout, block: int) -> None:
+        n = layout.embedding
+        channels = self.inner + 2 * self.groups * self.state
+        layout.weight(block, "ssm_in", n, self.inner + channels + self.heads)
+        layout.floats(block, "ssm_conv1d.weight", self.kernel, channels)
+        layout.floats(block, "ssm_conv1d.bias", channels)
+        layout.floats(block, "ssm_dt.bias", self.heads)
+        layout.floats(block, "ssm_a", 1, self.heads)
+        layout.floats(block, "ssm_d", 1, self.heads)
+        layout.floats(block, "ssm_norm.weight", self.inner // self.groups, self.groups)
+        layout.weight(block, "ssm_out", self.inner, n)
+
+
+@dataclass(frozen=True)
 class Experts:
     """A sparse feed-forward part: a router, many experts, perhaps a shared one."""
 
@@ -209,6 +248,8 @@ class Experts:
     bias: bool = False
     selection_bias: bool = False
     gate: bool = True
+    # Gate and up projection of all experts in one tensor.
+    fused: bool = False
 
     def describe(self, layout: Layout, **more: Value) -> None:
         layout.set(
@@ -221,9 +262,13 @@ class Experts:
     def add(self, layout: Layout, block: int) -> None:
         n = layout.embedding
         layout.weight(block, "ffn_gate_inp", n, self.count, bias=self.bias)
-        parts = [("ffn_up_exps", n, self.width), ("ffn_down_exps", self.width, n)]
-        if self.gate:
-            parts.append(("ffn_gate_exps", n, self.width))
+        parts = [("ffn_down_exps", self.width, n)]
+        if self.fused:
+            parts.append(("ffn_gate_up_exps", n, 2 * self.width))
+        else:
+            parts.append(("ffn_up_exps", n, self.width))
+            if self.gate:
+                parts.append(("ffn_gate_exps", n, self.width))
         for part, rows, columns in parts:
             layout.weight(block, part, rows, columns, self.count, bias=self.bias)
         if self.selection_bias:

@@ -48,7 +48,7 @@ def workspace(gpus: str | None = None) -> Iterator[Workspace]:
         library = Library.scan(settings.models, headers, caches=settings.caches)
         machine = this_machine(settings.paths.state, look_for_gpus=gpus is None)
         if gpus is not None:
-            machine = Machine(_imagined(gpus), machine.host)
+            machine = Machine(_imagined(gpus), machine.host, machine.notes)
         yield Workspace(settings, Catalogue.load(settings.paths.profiles), library, machine)
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from llm_studio.profiles.catalogue import Entry
-from llm_studio.profiles.field import Flag, Section, flag_of
+from llm_studio.profiles.field import Flag, flag_of
+from llm_studio.profiles.plan import Plan
 from llm_studio.profiles.server import Sampling, ServerSettings
 
 
@@ -128,6 +129,36 @@ def _odd_arguments(entry: Entry, server: ServerSettings, sampling: Sampling) -> 
         yield Argument(tuple(server.args), "server.args", origin_of(entry, "server", "args"))
 
 
-def values_of(section: Section) -> dict[str, Any]:
-    """The values of a section that are set."""
-    return section.model_dump(exclude_none=True)
+def arguments_here(plan: Plan) -> list[Argument]:
+    """The arguments on this machine itself; a file that is not here goes by its name."""
+    return server_arguments(plan.entry, _files_here(plan), plan.fit.chosen if plan.fit else None)
+
+
+def _files_here(plan: Plan) -> Files:
+    profile = plan.entry.require()
+    section, server = profile.model, profile.server
+
+    def place(file: str | None) -> Path | None:
+        found = plan.companion(file)
+        return found.path if found else Path(file) if file else None
+
+    lora = []
+    for adapter in server.lora or ():
+        file, scale = split_scale(adapter)
+        lora.append((place(file) or Path(file), scale))
+    return Files(
+        plan.model.path if plan.model else Path(section.file or ""),
+        place(section.mmproj),
+        place(section.draft),
+        tuple(lora),
+        place(server.chat_template_file),
+        Path(server.slot_save_path) if server.slot_save_path else None,
+    )
+
+
+def split_scale(adapter: str) -> tuple[str, str]:
+    """`adapter.gguf:0.5` as its file and its scale."""
+    file, colon, scale = adapter.rpartition(":")
+    if colon and scale.replace(".", "", 1).isdigit():
+        return file, scale
+    return adapter, ""

@@ -36,6 +36,8 @@ class Device:
     total: int
     free: int
     uuid: str = ""
+    model: str = ""
+    """What the maker calls it."""
     overhead: int = 0
     """What the driver and the libraries take on it besides what llama.cpp asks for."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from llm_studio.models.fit import Host
-from llm_studio.probes.nvml import nvidia_devices
+from llm_studio.models.memory import Device
 from llm_studio.probes.overhead import known_overheads
 from llm_studio.profiles.plan import Machine
 
@@ -15,6 +15,10 @@ def this_machine(state: Path, *, look_for_gpus: bool = True) -> Machine:
     import psutil
 
     memory = psutil.virtual_memory()
-    host = Host(memory.total, memory.available)
-    devices = nvidia_devices(known_overheads(state)) if look_for_gpus else ()
-    return Machine(devices, host)
+    devices: tuple[Device, ...] = ()
+    notes: tuple[str, ...] = ()
+    if look_for_gpus:
+        from llm_studio.probes.nvml import nvidia_devices
+
+        devices, notes = nvidia_devices(known_overheads(state))
+    return Machine(devices, Host(memory.total, memory.available), notes)

@@ -1,53 +1,70 @@
-"""NVIDIA GPUs through the driver's own library; without a driver there are none, quietly."""
+"""NVIDIA GPUs through the driver's own library."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+import pynvml
 
 from llm_studio.models.memory import Device
 from llm_studio.probes.overhead import UNMEASURED
 from llm_studio.text import untrusted_line
 
 
-def nvidia_devices(overheads: Mapping[str, int]) -> tuple[Device, ...]:
-    """Every GPU that reports its memory, in the order of the PCI bus."""
-    import pynvml
-
+def nvidia_devices(overheads: Mapping[str, int]) -> tuple[tuple[Device, ...], tuple[str, ...]]:
+    """The GPUs in the order of the PCI bus, and what went wrong; no driver at all is not wrong."""
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return ()
+    except pynvml.NVMLError as error:
+        return (), _why_no_driver(error)
     try:
-        found = []
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            device = _device(index, overheads)
-            if device is not None:
-                found.append(device)
-        return tuple(found)
-    except pynvml.NVMLError:
-        return ()
+        return _devices(overheads)
+    except pynvml.NVMLError as error:
+        return (), (f"The NVIDIA driver does not list its GPUs: {_told(error)}.",)
     finally:
         pynvml.nvmlShutdown()
 
 
-def _device(index: int, overheads: Mapping[str, int]) -> Device | None:
-    """One GPU, or nothing when it does not say how much memory it has."""
-    import pynvml
+def _why_no_driver(error: pynvml.NVMLError) -> tuple[str, ...]:
+    if error.value == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND:
+        return ()
+    if error.value == pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
+        return (
+            "The NVIDIA driver was updated and its kernel module was not: its GPUs cannot be used "
+            "until you reboot or reload the module.",
+        )
+    return (f"The NVIDIA driver does not answer: {_told(error)}. `nvidia-smi` tells more.",)
 
-    try:
-        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-    except pynvml.NVMLError:
-        return None
-    if not memory.total:
-        return None
-    try:
-        uuid = _text(pynvml.nvmlDeviceGetUUID(handle))
-    except pynvml.NVMLError:
-        uuid = ""
-    overhead = overheads.get(uuid, UNMEASURED)
-    return Device(f"GPU {index}", int(memory.total), int(memory.free), uuid, overhead)
+
+def _devices(
+    overheads: Mapping[str, int],
+) -> tuple[tuple[Device, ...], tuple[str, ...]]:
+    found, notes = [], []
+    for index in range(pynvml.nvmlDeviceGetCount()):
+        try:
+            found.append(_device(index, overheads))
+        except pynvml.NVMLError as error:
+            notes.append(f"GPU {index} is left out: {_told(error)}.")
+    return tuple(found), tuple(notes)
+
+
+def _device(index: int, overheads: Mapping[str, int]) -> Device:
+    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    uuid = _text(pynvml.nvmlDeviceGetUUID(handle))
+    return Device(
+        f"GPU {index}",
+        int(memory.total),
+        int(memory.free),
+        uuid,
+        _text(pynvml.nvmlDeviceGetName(handle)),
+        overheads.get(uuid, UNMEASURED),
+    )
 
 
 def _text(value: str | bytes) -> str:
     return untrusted_line(value.decode(errors="replace") if isinstance(value, bytes) else value)
+
+
+def _told(error: pynvml.NVMLError) -> str:
+    return untrusted_line(str(error)).lower()

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from llm_studio.errors import NotFound, StudioError, did_you_mean
+from llm_studio.profiles.folders import files_in, shipped_folder
 from llm_studio.profiles.problem import KeyPath, Problem, line_of, problems_of
 from llm_studio.profiles.profile import SECTIONS, Profile
 from llm_studio.text import untrusted_line
@@ -61,12 +62,6 @@ class Entry:
         return (self.origins or {}).get(f"{section}.{key}")
 
 
-def shipped_folder() -> Path:
-    """Where the profiles that come with the program are: in the package, or in a checkout."""
-    packaged = Path(__file__).parent / "shipped"
-    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "profiles"
-
-
 class Catalogue:
     """Every profile, in the order of their ids."""
 
@@ -79,6 +74,11 @@ class Catalogue:
     @classmethod
     def load(cls, own_folder: Path) -> Catalogue:
         return cls([*_read_folder(shipped_folder(), True), *_read_folder(own_folder, False)])
+
+    def with_source(self, source: Source) -> Catalogue:
+        """The same profiles, with one of the user's own put in or replaced."""
+        others = (each for each in self._own.values() if each.id != source.id)
+        return Catalogue([*self._shipped.values(), *others, source])
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
@@ -172,12 +172,8 @@ def _merge(lineage: Sequence[Source]) -> tuple[dict[str, Any], dict[KeyPath, Sou
 
 
 def _read_folder(folder: Path, shipped: bool) -> Iterator[Source]:
-    try:
-        paths = sorted(folder.glob("*.toml"))
-    except OSError:
-        return
     seen: dict[str, Path] = {}
-    for path in paths:
+    for path in files_in(folder):
         source = read_source(path, shipped=shipped)
         twin = seen.setdefault(source.id.lower(), path)
         if twin is not path:

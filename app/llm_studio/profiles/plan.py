@@ -23,6 +23,8 @@ class Machine:
 
     devices: tuple[Device, ...]
     host: Host
+    notes: tuple[str, ...] = ()
+    """What could not be found out about it, for the user to know."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,85 @@
+"""Write a profile for a model file, from what the file says about itself.
+
+FILE is a name that `llm-studio files` shows, or a path. What the planner can choose better (the
+context, where the layers go) is left unset.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from llm_studio.cli.output import narrate, print_json, say
+from llm_studio.cli.workspace import Workspace, workspace
+from llm_studio.errors import StudioError, UsageError
+from llm_studio.models.library import ModelFile
+from llm_studio.profiles.create import id_for, values_for
+from llm_studio.profiles.lint import lint
+from llm_studio.profiles.plan import Plan
+from llm_studio.profiles.save import check_id, compose, save
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", help="a model file, by name or path")
+    parser.add_argument("--id", help="the new profile's id (else after the file)")
+    parser.add_argument("--name", help="its name (else the file's own)")
+    parser.add_argument("--extends", metavar="ID", help="take the values of another profile")
+    parser.add_argument("--replace", action="store_true", help="replace a profile of that id")
+    parser.add_argument("--print", action="store_true", help="print it instead of writing it")
+    parser.add_argument("--json", action="store_true", help="print its id and path as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    with workspace() as here:
+        model = _model(here, arguments.file)
+        if model.kind != "model":
+            raise StudioError(
+                f"{model.name} is no model that could be served",
+                why=model.problem or f"It is a {model.kind}.",
+                hint="A projector or adapter is named in the profile of its model.",
+            )
+        values = values_for(model)
+        if arguments.name:
+            values["name"] = arguments.name
+        if arguments.extends:
+            values["extends"] = here.catalogue.get(arguments.extends).id
+        text = compose(values)
+        if arguments.print:
+            say(text.rstrip())
+            return 0
+        id_ = arguments.id or id_for(model)
+        check_id(id_)
+        path = here.settings.paths.profiles / f"{id_}.toml"
+        if path.exists() and not arguments.replace:
+            raise StudioError(
+                f"There is a profile {id_!r} already",
+                why=str(path),
+                hint="Give another with --id, or --replace it.",
+            )
+        entry = save(id_, path, text, here.catalogue)
+        plan = Plan(entry, here.machine, here.library)
+        if arguments.json:
+            print_json({"id": id_, "path": str(path)})
+            return 0
+        say(f"{id_}: written to {path}")
+        if plan.fit:
+            narrate(f"Fit: {plan.fit.badge}, context {plan.fit.estimate.context:,}.")
+        for finding in lint(plan):
+            narrate(f"{finding.level}: {finding.key}: {finding.what} {finding.why}")
+        narrate(f"`llm-studio show {id_}` shows it whole, `llm-studio edit {id_}` changes it.")
+    return 0
+
+
+def _model(here: Workspace, wanted: str) -> ModelFile:
+    """By name; or by path, which must lie where the engine will find it again."""
+    path = Path(wanted).expanduser()
+    if not path.exists():
+        return here.library.get(wanted)
+    for model in here.library:
+        if any(path.samefile(each) for each in model.paths):
+            return model
+    raise UsageError(
+        f"{path} is in none of the models folders",
+        why="A profile names its model file below one of them.",
+        hint=f"Add its folder:  llm-studio config models {path.absolute().parent}",
+    )

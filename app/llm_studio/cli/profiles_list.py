@@ -1,0 +1,113 @@
+"""List the profiles: which can be served here, how each fits, and with how much context.
+
+Those whose model file is here come first. `--here` leaves the others out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from llm_studio.cli.output import (
+    Cell,
+    Column,
+    narrate,
+    print_json,
+    say,
+    size,
+    styled,
+    table,
+    tokens,
+)
+from llm_studio.cli.workspace import Workspace, gpu_option, workspace
+from llm_studio.profiles.summary import summarise
+from llm_studio.schema import ProfileSummary
+
+_ORDER = {"available": 0, "incomplete": 1, "unusable": 1, "broken": 1, "missing": 2, "template": 3}
+_FIT_STYLE = {
+    "one-gpu": "green",
+    "split": "green",
+    "experts-on-cpu": "yellow",
+    "layers-on-cpu": "yellow",
+    "cpu": "yellow",
+    "too-big": "red",
+}
+_STATE_STYLE = {"available": "green", "broken": "red", "unusable": "red", "incomplete": "red"}
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--here", action="store_true", help="only those whose model file is here")
+    parser.add_argument("--tag", action="append", default=[], help="only those with this tag")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    gpu_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    with workspace(arguments.gpus) as here:
+        summaries = sorted(map(summarise, here.plans()), key=lambda s: _ORDER[s.state])
+        shown = [
+            summary
+            for summary in summaries
+            if (summary.state == "available" or not arguments.here)
+            and set(arguments.tag) <= set(summary.tags)
+        ]
+        if arguments.json:
+            print_json([summary.model_dump() for summary in shown])
+            return 0
+        _show(shown)
+        _narrate(here, summaries, shown)
+    return 0
+
+
+def _show(summaries: list[ProfileSummary]) -> None:
+    columns = (
+        Column("ID"),
+        Column("NAME", flexible=True),
+        Column("CONTEXT", right=True),
+        Column("SIZE", right=True),
+        Column("FIT"),
+        Column("STATE"),
+    )
+    visible = [summary for summary in summaries if summary.state != "template"]
+    if visible:
+        table(columns, [_row(summary) for summary in visible])
+
+
+def _row(summary: ProfileSummary) -> list[Cell | str]:
+    return [
+        Cell(summary.id, "bold" if summary.state == "available" else ""),
+        summary.name,
+        tokens(summary.context) if summary.context else "",
+        size(summary.size) if summary.size else "",
+        Cell(summary.badge, _FIT_STYLE.get(summary.fit or "", "")),
+        Cell(summary.state, _STATE_STYLE.get(summary.state, "dim")),
+    ]
+
+
+def _narrate(here: Workspace, summaries: list[ProfileSummary], shown: list[ProfileSummary]) -> None:
+    """What the table does not say, and what to do next. For people, so not into a pipe."""
+    for summary in shown:
+        for problem in summary.problems:
+            narrate(f"{styled(summary.id, 'red', sys.stderr)}: {problem}")
+    for note in here.machine.notes:
+        narrate(note)
+    if not sys.stdout.isatty():
+        return
+    if not shown:
+        say("No profile matches.")
+    devices = here.machine.devices
+    gpus = ", ".join(f"{device.name} {size(device.total)}" for device in devices)
+    say()
+    say(
+        styled(
+            f"This machine: {gpus or 'no GPU found'}; {size(here.machine.host.total)} of memory.",
+            "dim",
+        )
+    )
+    if not any(summary.state == "available" for summary in summaries):
+        folder = here.settings.models[0] if here.settings.models else "a models folder"
+        say(f"No profile's model file is here yet. Put GGUF files into {folder},")
+        say("or name the folders you have:  llm-studio config models /data/models")
+        say(
+            "`llm-studio files` lists what was found, `llm-studio new FILE` makes a profile of one."
+        )

@@ -1,0 +1,39 @@
+"""A profile in one line, for every listing."""
+
+from __future__ import annotations
+
+from llm_studio.errors import StudioError
+from llm_studio.profiles.plan import Plan
+from llm_studio.schema import ProfileSummary
+
+
+def summarise(plan: Plan) -> ProfileSummary:
+    """What a listing shows; a profile that cannot be planned says why instead of hiding."""
+    entry, profile = plan.entry, plan.profile
+    problems = [str(problem) for problem in entry.problems]
+    state, fit = plan.state, None
+    try:
+        fit = plan.fit
+    except StudioError as error:
+        problems.append(" ".join(filter(None, (f"{error.what}.", error.why, error.hint))))
+    if plan.model is not None and plan.model.problem:
+        problems.append(plan.model.problem)
+    declared = profile.server.context if profile else None
+    context = fit.estimate.context if fit else declared
+    return ProfileSummary(
+        id=entry.id,
+        name=profile.name if profile else entry.id,
+        state=state,
+        context=context if isinstance(context, int) and context else None,
+        fit=fit.verdict.value if fit else None,
+        badge=fit.badge if fit else "",
+        speed=None,
+        size=plan.model.size if plan.model else None,
+        summary=profile.summary if profile else "",
+        tags=profile.tags if profile else [],
+        repo=profile.model.repo if profile else None,
+        file=profile.model.file if profile else None,
+        shipped=entry.shipped,
+        path=str(entry.path),
+        problems=problems,
+    )
