@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from llm_studio.models.fit import Fit, Planner, Request, Verdict
+from llm_studio.models.fit import HOST_RESERVE, Fit, Planner, Request, Verdict
 from llm_studio.models.memory import MiB
 
 
@@ -32,6 +32,8 @@ def advise(request: Request, fit: Fit) -> Iterator[str]:
             "slower than by the GPU. A smaller quantisation or a smaller model would be faster."
         )
     wanted = request.context or arch.trained_context
+    if fit.verdict is Verdict.ONE_GPU and len(fit.devices) > 1 and fit.largest_context < wanted:
+        yield from _all_gpus(request, fit)
     if fit.largest_context < wanted and request.serving.cache_type_k in ("f16", "bf16", "f32"):
         yield from _quantised_cache(request, fit)
     if fit.estimate.host.total > fit.host.available and fit.verdict is not Verdict.TOO_BIG:
@@ -45,13 +47,26 @@ def _too_big(request: Request, fit: Fit) -> Iterator[str]:
     pairs = zip(fit.devices, fit.estimate.devices, fit.room, strict=True)
     for device, usage, room in pairs:
         if usage.total > room:
-            yield f"{device.name} lacks {_mib(usage.total - room)} as asked."
+            yield f"{device.name} lacks {_mib(usage.total - room)}."
+    lacking = fit.estimate.host.total - max(fit.host.total - HOST_RESERVE, 0)
+    if lacking > 0:
+        yield f"Host memory lacks {_mib(lacking)}."
     if fit.largest_context and request.context:
         yield f"With a context of {fit.largest_context:,} it would fit."
     elif request.placed:
         yield 'Leave the placement to llm-studio: unset gpu_layers and the like, or use "auto".'
     else:
         yield "Choose a smaller quantisation or a smaller model."
+
+
+def _all_gpus(request: Request, fit: Fit) -> Iterator[str]:
+    """How much more context all GPUs together would hold."""
+    again = Planner(replace(request, spread=True), fit.devices, fit.host).plan()
+    if again.verdict is Verdict.SPLIT and again.largest_context > fit.largest_context:
+        yield (
+            f'It is kept on one GPU, which is fastest. split_mode = "layer" spreads it over all '
+            f"and makes room for a context of {again.largest_context:,}."
+        )
 
 
 def _quantised_cache(request: Request, fit: Fit) -> Iterator[str]:

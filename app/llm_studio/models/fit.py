@@ -70,6 +70,8 @@ class Request:
     """None: to be chosen."""
     placed: bool = False
     """The user placed the layers; nothing is moved to make the model fit."""
+    spread: bool = False
+    """The user wants all GPUs used, also where one would do."""
     margins: tuple[int, ...] = (DEFAULT_MARGIN,)
     companion: Companion = field(default_factory=Companion)
 
@@ -110,6 +112,8 @@ class Fit:
 
 
 Placer = Callable[[Serving], Placement | None]
+Way = tuple[Verdict, Placer, dict[str, int | str]]
+"""A way to place the model, and the settings that choose it."""
 
 
 class Planner:
@@ -142,9 +146,10 @@ class Planner:
         if best and not wanted and best[3] >= min(trained, LEAST_CONTEXT):
             verdict, placer, chosen, largest = best
             return self._answer(verdict, placer, chosen, largest, largest)
-        return self._too_big(wanted or min(trained, LEAST_CONTEXT), best[3] if best else 0)
+        least = wanted or min(trained, LEAST_CONTEXT)
+        return self._too_big(ways, least, best[3] if best else 0)
 
-    def _ways(self) -> list[tuple[Verdict, Placer, dict[str, int | str]]]:
+    def _ways(self) -> list[Way]:
         """Ways to place the model, the fastest first."""
         request, count = self.request, len(self.devices)
         as_asked: Placer = lambda serving: request.footprint.place(serving, self.devices)  # noqa: E731
@@ -152,8 +157,9 @@ class Planner:
             return [(Verdict.CPU, as_asked, {})]
         if request.placed or request.serving.split_mode != "layer":
             return [(self._verdict_of(as_asked(request.serving)), as_asked, {})]
-        ways: list[tuple[Verdict, Placer, dict[str, int | str]]] = []
-        for index in sorted(range(count), key=lambda i: -self.room[i]):
+        ways: list[Way] = []
+        alone = sorted(range(count), key=lambda i: -self.room[i])
+        for index in () if request.spread and count > 1 else alone:
             chosen: dict[str, int | str] = {}
             if count > 1:
                 chosen = {"split_mode": "none", "main_gpu": index}
@@ -298,10 +304,13 @@ class Planner:
         if placement is None:
             return False
         estimate = self._measure(serving, placement)
-        on_devices = all(
-            usage.total <= room for usage, room in zip(estimate.devices, self.room, strict=True)
+        return self._fits_devices(estimate) and estimate.host.total <= max(
+            self.host.total - HOST_RESERVE, 0
         )
-        return on_devices and estimate.host.total <= max(self.host.total - HOST_RESERVE, 0)
+
+    def _fits_devices(self, estimate: Estimate) -> bool:
+        pairs = zip(estimate.devices, self.room, strict=True)
+        return all(usage.total <= room for usage, room in pairs)
 
     def _largest_context(self, placer: Placer, most: int) -> int:
         """The largest context, in steps, that fits; 0 where not even the least does."""
@@ -339,11 +348,17 @@ class Planner:
         estimate = self._measure(serving, placement)
         return Fit(verdict, estimate, self.devices, self.room, self.host, serving, largest, chosen)
 
-    def _too_big(self, context: int, largest: int) -> Fit:
-        """What it would take as asked, to show by how much it is too big."""
+    def _too_big(self, ways: Sequence[Way], context: int, largest: int) -> Fit:
+        """What it would take, to show what is lacking: at best, only host memory."""
         serving = replace(self.request.serving, context=context)
-        placement = self.request.footprint.place(serving, self.devices)
-        estimate = self._measure(serving, placement)
+        estimate = self._measure(serving, self.request.footprint.place(serving, self.devices))
+        for _, placer, _ in ways:
+            placement = placer(serving)
+            if placement is not None:
+                tried = self._measure(serving, placement)
+                if self._fits_devices(tried):
+                    estimate = tried
+                    break
         return Fit(
             Verdict.TOO_BIG, estimate, self.devices, self.room, self.host, serving, largest, {}
         )

@@ -183,6 +183,7 @@ def memory(plan: Plan) -> Iterator[Finding]:
     if fit.verdict is Verdict.TOO_BIG:
         why = " ".join(fit.advice) or "Choose a smaller quantisation."
         yield Finding("warning", "model.file", "it does not fit this machine as set.", why)
+        return
     needed, reserve = fit.estimate.host.total, fit.host.total - HOST_RESERVE
     if needed > reserve:
         what = f"it needs {needed / MiB:,.0f} MiB of host memory."

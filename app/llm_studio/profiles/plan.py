@@ -160,6 +160,7 @@ def fit_request(
         serving,
         context=None if context in (None, "auto") else int(context or trained),
         placed=places_by_hand(server),
+        spread=server.split_mode == "layer",
         margins=margins,
         companion=companion,
     )

@@ -1,0 +1,41 @@
+# `make run` starts the program, `make test` tests it; each sets up what it needs in .venv.
+# uv is used where it is installed, else Python's own venv and pip.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test check lint types layers bench format clean
+
+run: $(READY)
+	@$(BIN)/llm-studio $(ARGS)
+
+test: $(READY)
+	$(BIN)/pytest -n auto $(ARGS)
+
+check: lint types layers test
+
+lint: $(READY)
+	$(BIN)/ruff format --check app tests benchmarks
+	$(BIN)/ruff check app tests benchmarks
+
+types: $(READY)
+	$(BIN)/mypy
+
+layers: $(READY)
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+format: $(READY)
+	$(BIN)/ruff format app tests benchmarks
+	$(BIN)/ruff check --fix app tests benchmarks
+
+$(READY): pyproject.toml
+	@PYTHON=$(PYTHON) VENV=$(VENV) sh ./setup.sh
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
