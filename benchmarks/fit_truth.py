@@ -27,7 +27,7 @@ from tests.standins.architectures import (  # noqa: E402
     MAIN,
     write_architecture,
 )
-from tests.standins.engine_truth import Decision, Engine, Projection, Usage  # noqa: E402
+from tests.standins.engine_truth import Decision, Engine, EngineError, Projection, Usage  # noqa: E402
 from tests.standins.rpc_device import GIB, rpc_devices  # noqa: E402
 
 MIB = 1024**2
@@ -226,10 +226,15 @@ class Report:
         self._markdown = markdown
         self._only_engine = only_engine
         self._differences: list[Difference] = []
+        self._failures = 0
         if markdown and not only_engine:
             markdown.write(
                 "| row | device | engine MiB | ours MiB | off |\n| --- | --- | --: | --: | --: |\n"
             )
+
+    def failed(self, row: Row, error: EngineError) -> None:
+        self._failures += 1
+        print(f"{row.title:<76} FAILED: {error}", flush=True)
 
     def engine(self, row: Row, projection: Projection) -> None:
         for usage in (*projection.devices, projection.host):
@@ -253,7 +258,7 @@ class Report:
     def summary(self) -> int:
         """Print the worst of each group; return the exit code."""
         if self._only_engine:
-            return 0
+            return 1 if self._failures else 0
         head = ("group", "rows", "worst device", "", "worst host", "")
         rows: list[tuple[str, ...]] = []
         for group in dict.fromkeys(one.row.group for one in self._differences):
@@ -273,7 +278,9 @@ class Report:
             if abs(one.percent) > LIMIT_PERCENT and one.engine.name != "Host"
         ]
         print(f"\n{len(off)} devices off by more than {LIMIT_PERCENT:g} %")
-        return 1 if off else 0
+        if self._failures:
+            print(f"{self._failures} rows without an answer of the engine")
+        return 1 if off or self._failures else 0
 
 
 def _parts(usage: Usage) -> str:
@@ -300,6 +307,21 @@ def _record(row: Row, path: Path, projection: Projection) -> dict[str, object]:
     }
 
 
+def asked(
+    engine: Engine, row: Row, path: Path, endpoints: Sequence[str]
+) -> tuple[Row, Projection] | None:
+    """The engine's answer to a row, and the row with the settings that the answer is for."""
+    if row.group != "fit decisions":
+        return row, engine.projection(path, endpoints, row.args())
+    decision = engine.decision(path, endpoints, row.args())
+    plan = planned(row, decision)
+    if plan is None:
+        moved = len(decision.overridden)
+        print(f"{row.title:<76} moves {moved} tensors: no settings say the same", flush=True)
+        return None
+    return plan, decision.usage
+
+
 def run(options: argparse.Namespace, folder: Path, report: Report) -> Iterator[dict[str, object]]:
     """Ask the engine and our estimate for every row; yield the engine's answers."""
     chosen = options.models.split(",") if options.models else list(ARCHITECTURES)
@@ -315,16 +337,14 @@ def run(options: argparse.Namespace, folder: Path, report: Report) -> Iterator[d
         }
         for row in rows:
             path = write_architecture(row.model, folder)
-            if row.group == "fit decisions":
-                decision = engine.decision(path, endpoints[row.gib], row.args())
-                plan = planned(row, decision)
-                if plan is None:
-                    moved = len(decision.overridden)
-                    print(f"{row.title:<76} moves {moved} tensors: no settings say the same")
-                    continue
-                row, projection = plan, decision.usage
-            else:
-                projection = engine.projection(path, endpoints[row.gib], row.args())
+            try:
+                answer = asked(engine, row, path, endpoints[row.gib])
+            except EngineError as error:
+                report.failed(row, error)
+                continue
+            if answer is None:
+                continue
+            row, projection = answer
             yield _record(row, path, projection)
             if options.engine_only:
                 report.engine(row, projection)

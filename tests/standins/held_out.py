@@ -273,6 +273,33 @@ def gemma_4_26b() -> Layout:
     return layout
 
 
+def gemma_4_e4b() -> Layout:
+    layout = Layout("gemma4", "Q4_K_M", 42, 2560, 262144, 131072, tied=True)
+    local = Attention(8, 2, 256, head_norms=True)
+    whole = Attention(8, 2, 512, head_norms=True)
+    _describe_gemma4(layout, local, whole)
+    # Each layer has embeddings of its own, and the last ones use the cache of earlier ones.
+    width, n = 256, layout.embedding
+    layout.set(
+        feed_forward_length=10240,
+        attention__sliding_window=512,
+        attention__shared_kv_layers=18,
+        embedding_length_per_layer_input=width,
+    )
+    layout.add("per_layer_token_embd.weight", width * layout.blocks, layout.vocabulary)
+    layout.add("per_layer_model_proj.weight", n, width * layout.blocks, kind="BF16")
+    layout.norm("per_layer_proj_norm", width)
+    for block in range(layout.blocks):
+        layout.norms(block, "attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm")
+        layout.norms(block, "post_norm")
+        (whole if block % 6 == 5 else local).add(layout, block)
+        layout.floats(block, "layer_output_scale.weight", 1)
+        layout.weight(block, "inp_gate", n, width)
+        layout.weight(block, "proj", width, n)
+        dense(layout, block, 10240)
+    return layout
+
+
 def _describe_gemma4(layout: Layout, local: Attention, whole: Attention) -> None:
     whole.describe(layout)
     through_window = [block % 6 != 5 for block in range(layout.blocks)]
@@ -425,6 +452,7 @@ FAMILIES: dict[str, Callable[[], Layout]] = {
     "qwen3-vl-30b-a3b-q4km": qwen3_vl_30b,
     "gemma-4-31b-q4km": gemma_4_31b,
     "gemma-4-26b-a4b-q4km": gemma_4_26b,
+    "gemma-4-e4b-q4km": gemma_4_e4b,
     "devstral-small-2-q4km": devstral_small_2,
     "seed-oss-36b-q4km": seed_oss_36b,
     "llama-4-scout-q4km": llama_4_scout,

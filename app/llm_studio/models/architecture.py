@@ -15,7 +15,7 @@ from llm_studio.models.gguf import ArraySize, Header, Tensor, Value
 KNOWN = frozenset(
     """
     llama llama4 qwen2 qwen2moe qwen3 qwen3moe qwen3next qwen35 qwen35moe qwen3vl qwen3vlmoe
-    gemma gemma2 gemma3 gpt-oss deepseek2 glm4 glm4moe phi3 mistral3 cohere2 command-r
+    gemma gemma2 gemma3 gemma4 gpt-oss deepseek2 glm4 glm4moe phi3 mistral3 cohere2 command-r
     falcon-h1 granite granitehybrid granitemoe nemotron_h nemotron_h_moe
     """.split()
 )
@@ -95,7 +95,12 @@ class Architecture:
         count = declared if isinstance(declared, int) else len(self.blocks)
         # A header may claim any number; more blocks than tensors there cannot be.
         count = min(count, max(self.blocks, default=-1) + 1)
-        return max(count - self.number("nextn_predict_layers"), 0)
+        return max(count - self.predicting_blocks, 0)
+
+    @property
+    def predicting_blocks(self) -> int:
+        """Blocks at the end that only predict further tokens; they are not loaded, but counted."""
+        return self.number("nextn_predict_layers")
 
     @property
     def trained_context(self) -> int:
@@ -138,6 +143,15 @@ class Architecture:
     def value_length(self) -> int:
         return self.number("attention.value_length") or self.embedding // self.heads
 
+    def head_lengths(self, block: int) -> tuple[int, int]:
+        """Key and value length of a head; behind a sliding window they may differ."""
+        if self.windowed[block]:
+            return (
+                self.number("attention.key_length_swa") or self.key_length,
+                self.number("attention.value_length_swa") or self.value_length,
+            )
+        return self.key_length, self.value_length
+
     @property
     def latent_attention(self) -> bool:
         """Multi-head latent attention (MLA): keys and values share one compressed row."""
@@ -149,6 +163,8 @@ class Architecture:
 
     @property
     def window(self) -> int:
+        if self.name == "llama4":  # looks through chunks, which are kept like windows
+            return self.number("attention.chunk_size") or 8192
         return self.number("attention.sliding_window")
 
     @cached_property
@@ -179,7 +195,9 @@ class Architecture:
         return Recurrent((self.number("ssm.conv_kernel") - 1) * channels, inner * state)
 
     def attends(self, block: int) -> bool:
-        """Whether the block keeps keys and values."""
+        """Whether the block keeps keys and values of its own."""
+        if block >= self.block_count - self.number("attention.shared_kv_layers"):
+            return False
         if self.kv_heads[block] == 0:
             return False
         if self.recurrent[block] is None:

@@ -154,11 +154,11 @@ class Footprint:
         for block in range(arch.block_count):
             for tensor in arch.blocks.get(block, ()):
                 (self._experts if is_expert(tensor) else self._dense)[block] += tensor.size
-        self._input = self._output = self._everywhere = 0
+        self._input = self._output = self._everywhere = self._tied = 0
         for tensor in arch.other:
             self._sort(tensor)
         if arch.tied_output:
-            self._output += sum(t.size for t in arch.other if t.name == "token_embd.weight")
+            self._tied = sum(t.size for t in arch.other if t.name == "token_embd.weight")
 
     def _sort(self, tensor: Tensor) -> None:
         if tensor.name.startswith("rope_"):
@@ -180,7 +180,7 @@ class Footprint:
         experts = frozenset(b for b in host_experts if self._experts[b])
         if not devices or serving.gpu_layers == 0:
             return Placement((HOST,) * count, HOST, frozenset())
-        layers = count + 1
+        layers = count + self.architecture.predicting_blocks + 1
         offloaded = layers if serving.gpu_layers is None else min(serving.gpu_layers, layers)
         start = layers - offloaded
         if serving.split_mode == "none":
@@ -202,7 +202,7 @@ class Footprint:
             return next((i for i, bound in enumerate(bounds) if bound > position), len(bounds) - 1)
 
         blocks = tuple(HOST if b < start else device_of(b) for b in range(count))
-        return Placement(blocks, device_of(count), experts)
+        return Placement(blocks, device_of(layers - 1), experts)
 
     def measure(self, serving: Serving, placement: Placement, device_count: int) -> Estimate:
         """The bytes of one placement."""
@@ -224,6 +224,8 @@ class Footprint:
             _add(tally.weights, tally.host, 0, where, self._dense[block])
             _add(tally.weights, tally.host, 0, experts_at, self._experts[block])
         _add(tally.weights, tally.host, 0, placement.output, self._output)
+        if placement.output != HOST:  # embeddings that serve as output too are there twice
+            _add(tally.weights, tally.host, 0, placement.output, self._tied)
         for where in {*placement.blocks, placement.output}:
             _add(tally.weights, tally.host, 0, where, self._everywhere)
 
@@ -244,9 +246,10 @@ class Footprint:
         if arch.latent_attention:
             return serving.streams * cells * _row(arch.latent_row, serving.cache_type_k)
         heads = arch.kv_heads[block]
+        key_length, value_length = arch.head_lengths(block)
         return (serving.streams * cells) * (
-            _row(heads * arch.key_length, serving.cache_type_k)
-            + _row(heads * arch.value_length, serving.cache_type_v)
+            _row(heads * key_length, serving.cache_type_k)
+            + _row(heads * value_length, serving.cache_type_v)
         )
 
     def _cells(self, serving: Serving, *, windowed: bool) -> int:
@@ -269,22 +272,23 @@ class Footprint:
         if whole and len(used) > 1 and serving.kv_offload:
             for device in used:
                 logits = terms.logits if device == placement.output else 0
-                inputs = 14 if device == used[0] else 9
+                inputs = 14 + _deep(terms, 6, 1) if device == used[0] else 9
                 tally.compute[device] += (
                     PIPELINE_COPIES * terms.mask
                     + inputs * terms.row
                     + max(terms.block + terms.row + terms.query, logits)
                 )
-            tally.host[2] += PIPELINE_COPIES * terms.mask + 10 * terms.row
+            tally.host[2] += PIPELINE_COPIES * terms.mask + (10 + _deep(terms, 8)) * terms.row
             return
         mask = terms.mask if serving.kv_offload else 0
         for device in used:
             logits = terms.logits if device == placement.output else 0
             if whole:
-                tally.compute[device] += mask + 4 * terms.row + max(terms.block, logits)
+                rows = 4 + _deep(terms, 2, 2)
+                tally.compute[device] += mask + rows * terms.row + max(terms.block, logits)
             else:
                 tally.compute[device] += max(mask + terms.block + terms.row, logits + terms.row)
-        tally.host[2] += terms.mask + 4 * terms.row
+        tally.host[2] += terms.mask + (4 + _deep(terms, 2)) * terms.row
         if placement.on_host:
             tally.host[2] += terms.block + terms.row
         if placement.experts_on_host:
@@ -318,6 +322,7 @@ class Footprint:
             logits=4 * arch.vocabulary * min(serving.slots, batch),
             query=4 * batch * arch.heads * key_length,
             expert_rows=expert_rows,
+            deep=arch.number("n_deepstack_layers"),
         )
 
 
@@ -331,6 +336,13 @@ class _ComputeTerms:
     logits: int
     query: int
     expert_rows: int
+    deep: int
+    """Layers that image features are fed into besides the first (Qwen3-VL: 3)."""
+
+
+def _deep(terms: _ComputeTerms, each: int, once: int = 0) -> int:
+    """Further input rows for deep image features; counted where there are three such layers."""
+    return terms.deep * each + once if terms.deep else 0
 
 
 def _add(on_devices: list[int], on_host: list[int], part: int, where: int, size: int) -> None:
