@@ -11,7 +11,8 @@ import re
 import subprocess
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -123,19 +124,21 @@ class Engine:
     ) -> Projection:
         """What the engine would use with exactly these arguments, whether it fits or not."""
         lines: list[str] = []
-        for line in self._log(model, endpoints, args):
-            lines.append(line)
-            if "common_params_fit_impl: " in line and "projected " in line:
-                return _projections(lines)[-1]
+        with closing(self._log(model, endpoints, args)) as log:
+            for line in log:
+                lines.append(line)
+                if "common_params_fit_impl: " in line and "projected " in line:
+                    return _projections(lines)[-1]
         raise EngineError(_end(lines))
 
     def decision(self, model: Path, endpoints: Sequence[str], args: Sequence[str] = ()) -> Decision:
         """What the engine's fit step changes these arguments to."""
         lines: list[str] = []
-        for line in self._log(model, endpoints, args):
-            lines.append(line)
-            if _PLACED.search(line) and any(_FITTED in earlier for earlier in lines):
-                return self._decided(lines, model, endpoints, args)
+        with closing(self._log(model, endpoints, args)) as log:
+            for line in log:
+                lines.append(line)
+                if _PLACED.search(line) and any(_FITTED in earlier for earlier in lines):
+                    return self._decided(lines, model, endpoints, args)
         raise EngineError(_end(lines))
 
     def _decided(
@@ -162,7 +165,9 @@ class Engine:
             usage=usage,
         )
 
-    def _log(self, model: Path, endpoints: Sequence[str], args: Sequence[str]) -> Iterator[str]:
+    def _log(
+        self, model: Path, endpoints: Sequence[str], args: Sequence[str]
+    ) -> Generator[str, None, None]:
         """The server's lines; the server is gone when the caller stops reading."""
         inside = f"{_MODELS}/{model.resolve().relative_to(self._models.resolve())}"
         command = [

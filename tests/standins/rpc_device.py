@@ -65,6 +65,7 @@ class RpcDevice:
     endpoint: str = ""
     buffers: dict[int, int] = field(default_factory=dict)
     seen: set[Command] = field(default_factory=set)
+    addresses: Iterator[int] = field(default_factory=lambda: itertools.count(1 << 32, 1 << 40))
 
     @property
     def allocated(self) -> int:
@@ -127,8 +128,6 @@ class _Listener:
         with connection, contextlib.suppress(EOFError, OSError):
             _Conversation(self._device, connection).run()
         self._connections.discard(connection)
-        # A real server frees what a client leaves behind.
-        self._device.buffers.clear()
 
 
 class _Conversation:
@@ -138,7 +137,7 @@ class _Conversation:
         self._device = device
         self._connection = connection
         self._stream = connection.makefile("rb", buffering=1 << 16)
-        self._addresses = itertools.count(1 << 32, 1 << 40)
+        self._own: set[int] = set()
         self._answers: dict[Command, Callable[[bytes], bytes | None]] = {
             Command.HELLO: lambda body: bytes((*PROTOCOL_VERSION, 0)) + bytes(len(body)),
             Command.DEVICE_COUNT: lambda _: struct.pack("<I", 1),
@@ -155,6 +154,14 @@ class _Conversation:
         }
 
     def run(self) -> None:
+        try:
+            self._converse()
+        finally:
+            # A real server frees what a client leaves behind.
+            for address in self._own:
+                self._device.buffers.pop(address, None)
+
+    def _converse(self) -> None:
         while True:
             command = Command(self._read(1)[0])
             self._device.seen.add(command)
@@ -182,8 +189,9 @@ class _Conversation:
         _device, size = struct.unpack("<IQ", body)
         if self._device.refuses or self._device.allocated + size > self._device.free:
             return struct.pack("<QQ", 0, 0)
-        address = next(self._addresses)
+        address = next(self._device.addresses)
         self._device.buffers[address] = size
+        self._own.add(address)
         return struct.pack("<QQ", address, size)
 
     def _free(self, body: bytes) -> None:

@@ -35,6 +35,9 @@ WINDOW_PATTERNS: Mapping[str, int] = {
 """Of so many layers in a row, all but the last look through a sliding window. The rule is in
 llama.cpp's code for these architectures; newer files carry it as metadata."""
 
+MAX_BLOCKS = 1024
+"""Twice what llama.cpp accepts."""
+
 _BLOCK = re.compile(r"blk\.(\d+)\.(.+)")
 _EXPERTS = re.compile(r"ffn_(up|down|gate|gate_up)_(ch)?exps\b")
 
@@ -94,7 +97,7 @@ class Architecture:
         declared = self._value("block_count")
         count = declared if isinstance(declared, int) else len(self.blocks)
         # A header may claim any number; more blocks than tensors there cannot be.
-        count = min(count, max(self.blocks, default=-1) + 1)
+        count = min(count, max(self.blocks, default=-1) + 1, MAX_BLOCKS)
         return max(count - self.predicting_blocks, 0)
 
     @property
@@ -194,11 +197,21 @@ class Architecture:
         channels = inner + 2 * self.number("ssm.group_count") * state
         return Recurrent((self.number("ssm.conv_kernel") - 1) * channels, inner * state)
 
+    @property
+    def first_sharing_block(self) -> int:
+        """From this block on, blocks read the cache of an earlier one instead of their own."""
+        return self.block_count - self.number("attention.shared_kv_layers")
+
+    def shared_source(self, block: int) -> int | None:
+        """The block whose cache a sharing block reads: the last of its kind before them all."""
+        if block < self.first_sharing_block:
+            return None
+        earlier = range(self.first_sharing_block - 1, -1, -1)
+        return next((b for b in earlier if self.windowed[b] == self.windowed[block]), None)
+
     def attends(self, block: int) -> bool:
         """Whether the block keeps keys and values of its own."""
-        if block >= self.block_count - self.number("attention.shared_kv_layers"):
-            return False
-        if self.kv_heads[block] == 0:
+        if block >= self.first_sharing_block or self.kv_heads[block] == 0:
             return False
         if self.recurrent[block] is None:
             return True

@@ -272,27 +272,43 @@ class Footprint:
         if whole and len(used) > 1 and serving.kv_offload:
             for device in used:
                 logits = terms.logits if device == placement.output else 0
-                inputs = 14 + _deep(terms, 6, 1) if device == used[0] else 9
+                first = device == used[0]
+                inputs = 14 + _deep(terms, 6, 1) if first else 9
                 tally.compute[device] += (
-                    PIPELINE_COPIES * terms.mask
+                    5 * terms.layer_inputs * first
+                    + PIPELINE_COPIES * self._borrowed_cache(serving, placement, device)
+                    + PIPELINE_COPIES * terms.mask
                     + inputs * terms.row
                     + max(terms.block + terms.row + terms.query, logits)
                 )
-            tally.host[2] += PIPELINE_COPIES * terms.mask + (10 + _deep(terms, 8)) * terms.row
+            rows = 10 + _deep(terms, 8)
+            tally.host[2] += PIPELINE_COPIES * terms.mask + rows * terms.row + terms.layer_inputs
             return
         mask = terms.mask if serving.kv_offload else 0
         for device in used:
             logits = terms.logits if device == placement.output else 0
             if whole:
                 rows = 4 + _deep(terms, 2, 2)
-                tally.compute[device] += mask + rows * terms.row + max(terms.block, logits)
+                inputs = rows * terms.row + 2 * terms.layer_inputs
+                tally.compute[device] += mask + inputs + max(terms.block, logits)
             else:
                 tally.compute[device] += max(mask + terms.block + terms.row, logits + terms.row)
-        tally.host[2] += terms.mask + (4 + _deep(terms, 2)) * terms.row
+        tally.host[2] += terms.mask + (4 + _deep(terms, 2)) * terms.row + terms.layer_inputs
         if placement.on_host:
             tally.host[2] += terms.block + terms.row
         if placement.experts_on_host:
             tally.host[2] += 3 * terms.expert_rows
+
+    def _borrowed_cache(self, serving: Serving, placement: Placement, device: int) -> int:
+        """Caches on other devices that blocks here read, of which the scheduler keeps copies."""
+        borrowed = 0
+        for block in range(self.architecture.first_sharing_block, self.architecture.block_count):
+            source = self.architecture.shared_source(block)
+            if source is None or placement.blocks[block] != device:
+                continue
+            if placement.blocks[source] != device:
+                borrowed += self._cache_of(source, serving)
+        return borrowed
 
     def _compute_terms(self, serving: Serving) -> _ComputeTerms:
         arch = self.architecture
@@ -323,6 +339,10 @@ class Footprint:
             query=4 * batch * arch.heads * key_length,
             expert_rows=expert_rows,
             deep=arch.number("n_deepstack_layers"),
+            layer_inputs=4
+            * batch
+            * arch.number("embedding_length_per_layer_input")
+            * arch.block_count,
         )
 
 
@@ -338,6 +358,8 @@ class _ComputeTerms:
     expert_rows: int
     deep: int
     """Layers that image features are fed into besides the first (Qwen3-VL: 3)."""
+    layer_inputs: int
+    """Inputs of every layer's own, for models with embeddings per layer (Gemma 4 E4B)."""
 
 
 def _deep(terms: _ComputeTerms, each: int, once: int = 0) -> int:
