@@ -18,17 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "app")]
-
-from tests.standins.architectures import (  # noqa: E402
+from tests.standins.architectures import (
     ARCHITECTURES,
     HELD_OUT,
     MAIN,
     write_architecture,
 )
-from tests.standins.engine_truth import Decision, Engine, EngineError, Projection, Usage  # noqa: E402
-from tests.standins.rpc_device import GIB, rpc_devices  # noqa: E402
+from tests.standins.engine_truth import Decision, Engine, EngineError, Projection, Usage
+from tests.standins.rpc_device import GIB, rpc_devices
 
 MIB = 1024**2
 LIMIT_PERCENT = 5.0

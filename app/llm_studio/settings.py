@@ -174,7 +174,7 @@ def read_config(path: Path) -> dict[str, Any]:
         raise StudioError(f"Cannot read {path}", why=error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
         raise StudioError(f"{path} is not UTF-8 text", hint="Save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise StudioError(
             f"{path} is not valid TOML", why=untrusted_line(str(error)), hint="Mend that line."
         ) from error

@@ -14,13 +14,17 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Replace `path` by `text` in one step; a link is followed, so that it stays a link."""
     target = Path(os.path.realpath(path))
     try:
+        raw = text.encode()
+    except UnicodeEncodeError as error:
+        raise StudioError(f"Cannot write {path}", why="The text is not valid Unicode.") from error
+    try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     except OSError as error:
         raise _cannot_write(path, error) from error
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(raw)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, target.stat().st_mode & 0o777 if target.exists() else mode)

@@ -33,6 +33,16 @@ def untrusted_line(text: str, *, limit: int = 200) -> str:
     return untrusted(text, limit=limit).replace("\n", "␊").replace("\t", " ")
 
 
+def escaped(json_text: str) -> str:
+    """JSON with the same characters written as escapes, so that it still means what it meant."""
+    return _UNSAFE.sub(_escape, json_text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    units = match.group().encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
 def has_controls(text: str) -> bool:
     """Whether the text holds anything that the gate would change, or a line break."""
     return bool(_UNSAFE.search(text)) or "\n" in text or "\t" in text

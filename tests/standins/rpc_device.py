@@ -106,13 +106,16 @@ class _Listener:
         self._connections: set[socket.socket] = set()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
 
     def close(self) -> None:
-        for one in (self._socket, *self._connections):
+        for one in (self._socket, *tuple(self._connections)):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+        for thread in self._threads:
+            thread.join(timeout=5)
 
     def _accept(self) -> None:
         while True:
@@ -122,7 +125,9 @@ class _Listener:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._connections.add(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(EOFError, OSError):
@@ -157,6 +162,7 @@ class _Conversation:
         try:
             self._converse()
         finally:
+            self._stream.close()
             # A real server frees what a client leaves behind.
             for address in self._own:
                 self._device.buffers.pop(address, None)

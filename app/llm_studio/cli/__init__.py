@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from llm_studio.cli.commands import BY_NAME, COMMANDS, Command
 
@@ -11,8 +12,12 @@ from llm_studio.cli.commands import BY_NAME, COMMANDS, Command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    # Help holds a few characters that not every terminal's encoding has.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     if words and words[0] in ("-h", "--help", "help"):
-        if len(words) > 1 and words[1] in BY_NAME:
+        if len(words) > 1:
             words = [words[1], "--help"]
         else:
             print(overview())

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
 class Command:
-    """A command as the help lists it; its module has `options(parser)` and `run(arguments)`."""
+    """A command as the help lists it; its module has `options(parser)` and `run(arguments)`.
 
-    name: str
-    usage: str
-    summary: str
-    module: str
-    completes: str = ""
-    """What its positional arguments are: "profile", "file" or "setting"; for shell completion."""
+    No dataclass: importing those takes longer than everything else that `--help` does.
+    """
+
+    __slots__ = ("completes", "module", "name", "summary", "usage")
+
+    def __init__(
+        self, name: str, usage: str, summary: str, module: str, completes: str = ""
+    ) -> None:
+        self.name = name
+        self.usage = usage
+        self.summary = summary
+        self.module = module
+        self.completes = completes
+        """What its positional arguments are: "profile", "file" …; for shell completion."""
 
 
 COMMANDS = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from llm_studio.cli.output import Cell, Column, print_json, say, styled, table
 from llm_studio.errors import NotFound, StudioError, UsageError, did_you_mean
-from llm_studio.settings import BY_KEY, Setting, Settings, Value, load_settings, read_config
+from llm_studio.settings import BY_KEY, Paths, Setting, Settings, Value, load_settings, read_config
 from llm_studio.storage import write_atomically
 from llm_studio.text import untrusted_line
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _write(setting: Setting, text: str | None) -> None:
     import tomlkit
 
-    path = load_settings({**os.environ, setting.variable: ""}).paths.config_file
+    path = Paths.locate(os.environ).config_file
     read_config(path)  # a file that cannot be read is not written over
     document = (
         tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from llm_studio.errors import StudioError
-from llm_studio.text import untrusted, untrusted_line
+from llm_studio.text import escaped, untrusted, untrusted_line
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -34,7 +34,7 @@ def styled(text: str, style: str, stream: TextIO | None = None) -> str:
 def print_json(data: Any) -> None:
     import json
 
-    print(json.dumps(data, indent=2, ensure_ascii=not _is_utf8(sys.stdout)))
+    print(escaped(json.dumps(data, indent=2, ensure_ascii=not _is_utf8(sys.stdout))))
 
 
 def say(text: str = "") -> None:
@@ -139,7 +139,7 @@ _PLAIN = str.maketrans({"…": "...", "→": "->", "—": "-", "·": "|", "✓":
 def _encodable(text: str, stream: TextIO) -> str:
     """The text, without what the stream's encoding cannot hold."""
     if _is_utf8(stream):
-        return text
+        return text.encode("utf-8", "replace").decode()
     encoding = stream.encoding or "ascii"
     return text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
 

@@ -32,14 +32,24 @@ def run(arguments: argparse.Namespace) -> int:
     entry = catalogue.get(arguments.id)
     path = settings.paths.profiles / f"{entry.id}.toml" if entry.shipped else entry.path
     text = _text_of(entry)
+    draft = None
     if arguments.changes:
         changed = change(text, dict(map(_assignment, arguments.changes)))
     else:
-        changed = _in_editor(entry, text, path, catalogue)
+        draft = _draft(entry.id, text)
+        changed = _in_editor(entry, text, path, catalogue, draft)
+    if changed != text:
+        try:
+            save(entry.id, path, changed, catalogue)
+        except StudioError as error:
+            if draft is not None:
+                error.hint = f"Your text is kept in {draft}. {error.hint}".strip()
+            raise
+    if draft is not None:
+        draft.unlink(missing_ok=True)
     if changed == text:
         narrate("Nothing was changed.")
         return 0
-    save(entry.id, path, changed, catalogue)
     copied = " (your copy of the shipped profile)" if entry.shipped else ""
     say(f"{entry.id}: written to {path}{copied}")
     return 0
@@ -47,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _text_of(entry: Entry) -> str:
     try:
-        return entry.path.read_text(encoding="utf-8")
+        return entry.path.read_bytes().decode()  # with the line ends that it has
     except (OSError, UnicodeDecodeError) as error:
         raise StudioError(f"Cannot read {entry.path}", why=str(error)) from error
 
@@ -61,15 +71,13 @@ def _assignment(word: str) -> tuple[str, object]:
     return key.strip(), parse_value(value) if value else None
 
 
-def _in_editor(entry: Entry, text: str, path: Path, catalogue: Catalogue) -> str:
+def _in_editor(entry: Entry, text: str, path: Path, catalogue: Catalogue, draft: Path) -> str:
     """What the user made of the text; a broken one is offered for mending until given up."""
-    draft = _draft(entry.id, text)
     while True:
-        _run_editor(draft)
-        changed = draft.read_text(encoding="utf-8", errors="replace")
+        _run_editor(draft, text)
+        changed = _typed(draft)
         problems = check(entry.id, path, changed, catalogue).problems
         if not problems or changed == text:
-            draft.unlink()
             return changed
         for problem in problems:
             narrate(f"line {problem.line or '?'}: {problem.key} {problem.what} {problem.hint}")
@@ -83,23 +91,37 @@ def _in_editor(entry: Entry, text: str, path: Path, catalogue: Catalogue) -> str
 
 def _draft(id_: str, text: str) -> Path:
     descriptor, name = tempfile.mkstemp(prefix=f"llm-studio-{id_}-", suffix=".toml")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text.encode())
     return Path(name)
 
 
-def _run_editor(draft: Path) -> None:
+def _typed(draft: Path) -> str:
+    try:
+        return draft.read_bytes().decode(errors="replace")
+    except OSError as error:
+        raise StudioError(
+            "The editor left no text; nothing was changed", why=error.strerror or str(error)
+        ) from error
+
+
+def _run_editor(draft: Path, text: str) -> None:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "nano"
     try:
         code = subprocess.run([*shlex.split(editor), str(draft)], check=False).returncode
     except (OSError, ValueError) as error:
+        draft.unlink(missing_ok=True)
         raise StudioError(
             f"The editor {editor!r} does not start",
             why=str(error),
             hint="Set EDITOR, or change single keys: llm-studio edit ID KEY=VALUE",
         ) from error
     if code:
-        raise StudioError(f"The editor ended with {code}; nothing was changed")
+        hint = f"Your text is kept in {draft}."
+        if _typed(draft) == text:
+            draft.unlink()
+            hint = ""
+        raise StudioError(f"The editor ended with {code}; nothing was changed", hint=hint)
 
 
 def _again() -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from llm_studio.cli.output import narrate, print_json, say, styled
 from llm_studio.cli.workspace import Workspace, workspace
+from llm_studio.errors import StudioError
 from llm_studio.profiles.catalogue import Catalogue, Source, parse_source
 from llm_studio.profiles.imports import read_foreign
 from llm_studio.profiles.imports.draft import Draft
@@ -67,7 +68,10 @@ def _take(
         return f"not written: {'; '.join(map(str, problems))}", catalogue
     if arguments.dry_run:
         return "would be written", extended
-    save(draft.id, path, text, catalogue)
+    try:
+        save(draft.id, path, text, catalogue)
+    except StudioError as error:
+        return f"not written: {' '.join(filter(None, (f'{error.what}.', error.why)))}", catalogue
     return "written", extended
 
 

@@ -16,7 +16,7 @@ from llm_studio.models.library import ModelFile
 from llm_studio.profiles.create import id_for, values_for
 from llm_studio.profiles.lint import lint
 from llm_studio.profiles.plan import Plan
-from llm_studio.profiles.save import check_id, compose, save
+from llm_studio.profiles.save import check, check_id, compose, save
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -44,12 +44,13 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.extends:
             values["extends"] = here.catalogue.get(arguments.extends).id
         text = compose(values)
-        if arguments.print:
-            say(text.rstrip())
-            return 0
         id_ = arguments.id or id_for(model)
         check_id(id_)
         path = here.settings.paths.profiles / f"{id_}.toml"
+        if arguments.print:
+            check(id_, path, text, here.catalogue).require()
+            say(text.rstrip())
+            return 0
         if path.exists() and not arguments.replace:
             raise StudioError(
                 f"There is a profile {id_!r} already",

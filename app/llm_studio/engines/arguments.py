@@ -61,7 +61,7 @@ def server_arguments(
     return arguments
 
 
-_LEFT_UNSET = {("context", "auto"), ("gpu_layers", "auto")}
+_LEFT_UNSET = (("context", "auto"), ("gpu_layers", "auto"))
 """What llama-server does by itself when it is told nothing."""
 _FILES = {"chat_template_file", "slot_save_path"}
 
@@ -84,11 +84,8 @@ def words_of(flag: Flag, value: Any) -> Iterator[tuple[str, ...]]:
         case "presence":
             if value:
                 yield (flag.name,)
-        case "list":
+        case "list" | "repeated":
             yield flag.name, ",".join(_plain(each) for each in value)
-        case "repeated":
-            for each in value:
-                yield flag.name, _plain(each)
         case "json":
             yield flag.name, json.dumps(value, separators=(",", ":"), ensure_ascii=False)
         case "value":
@@ -113,9 +110,12 @@ def _file_arguments(entry: Entry, files: Files) -> Iterator[Argument]:
     ):
         if path is not None:
             yield Argument((name, str(path)), f"{section}.{key}", origin_of(entry, section, key))
-    for path, scale in files.lora:
-        words = ("--lora-scaled", f"{path}:{scale}") if scale else ("--lora", str(path))
-        yield Argument(words, "server.lora", origin_of(entry, "server", "lora"))
+    # Each of the two may stand only once.
+    whole = ",".join(str(path) for path, scale in files.lora if not scale)
+    scaled = ",".join(f"{path}:{scale}" for path, scale in files.lora if scale)
+    for name, value in (("--lora", whole), ("--lora-scaled", scaled)):
+        if value:
+            yield Argument((name, value), "server.lora", origin_of(entry, "server", "lora"))
 
 
 def _odd_arguments(entry: Entry, server: ServerSettings, sampling: Sampling) -> Iterator[Argument]:

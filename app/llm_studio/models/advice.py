@@ -31,6 +31,11 @@ def advise(request: Request, fit: Fit) -> Iterator[str]:
             f"{count} of {arch.block_count} layers are computed by the processor, several times "
             "slower than by the GPU. A smaller quantisation or a smaller model would be faster."
         )
+    if fit.largest_context > fit.estimate.context and request.context is None:
+        yield (
+            f"A context of {fit.largest_context:,} is possible, with more of the model in host "
+            "memory: set server.context to what you need."
+        )
     wanted = request.context or arch.trained_context
     if fit.verdict is Verdict.ONE_GPU and len(fit.devices) > 1 and fit.largest_context < wanted:
         yield from _all_gpus(request, fit)

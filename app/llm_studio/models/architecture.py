@@ -14,12 +14,12 @@ from llm_studio.models.gguf import ArraySize, Header, Tensor, Value
 
 KNOWN = frozenset(
     """
-    llama llama4 qwen2 qwen2moe qwen3 qwen3moe qwen3next qwen35 qwen35moe qwen3vl qwen3vlmoe
-    gemma gemma2 gemma3 gemma4 gpt-oss deepseek2 glm4 glm4moe phi3 mistral3 cohere2 command-r
-    falcon-h1 granite granitehybrid granitemoe nemotron_h nemotron_h_moe
+    llama llama4 qwen2 qwen3 qwen3moe qwen3next qwen35 qwen35moe qwen3vlmoe gemma2 gemma3 gemma4
+    gpt-oss deepseek2 glm4moe phi3 mistral3 cohere2 falcon-h1 granitehybrid nemotron_h_moe
+    minimax-m2 seed_oss lfm2moe kimi-linear
     """.split()
 )
-"""Architectures whose estimates were compared with llama.cpp's own, or that share their shape."""
+"""Architectures whose estimates were compared with what llama.cpp asks for."""
 
 WINDOW_PATTERNS: Mapping[str, int] = {
     "gemma2": 2,
@@ -191,6 +191,12 @@ class Architecture:
 
     def _recurrent_state(self, block: int) -> Recurrent | None:
         names = {tensor.name.split(".", 2)[2] for tensor in self.blocks.get(block, ())}
+        if "shortconv.conv.weight" in names:
+            return Recurrent((self.number("shortconv.l_cache") - 1) * self.embedding, 0)
+        head = self.number("kda.head_dim")
+        if head and not self.kv_heads[block]:
+            kernel = self.number("ssm.conv_kernel")
+            return Recurrent(self.heads * 3 * (kernel - 1) * head, self.heads * head * head)
         if "ssm_conv1d.weight" not in names:
             return None
         inner, state = self.number("ssm.inner_size"), self.number("ssm.state_size")

@@ -53,7 +53,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """Something loaded beside the model: its projector (weights and buffers) or a draft model."""
+    """Something loaded beside the model: its projector (weights and buffers), a draft model."""
 
     projector: int = 0
     draft: Footprint | None = None
@@ -74,6 +74,8 @@ class Request:
     """The user wants all GPUs used, also where one would do."""
     margins: tuple[int, ...] = (DEFAULT_MARGIN,)
     companion: Companion = field(default_factory=Companion)
+    op_offload: bool = True
+    """Whether a GPU computes long prompts with weights that stay on the host; it copies them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,9 @@ class Fit:
         }[self.verdict]
 
 
+WHOLE = (Verdict.ONE_GPU, Verdict.SPLIT)
+"""Everything is on the GPUs."""
+
 Placer = Callable[[Serving], Placement | None]
 Way = tuple[Verdict, Placer, dict[str, int | str]]
 """A way to place the model, and the settings that choose it."""
@@ -140,7 +145,9 @@ class Planner:
             largest = self._largest_context(placer, max(trained, wanted or 0))
             enough = wanted or min(trained, USEFUL_CONTEXT)
             if largest >= enough:
-                return self._answer(verdict, placer, chosen, wanted or largest, largest)
+                # With everything on the GPUs, context is free; else it costs speed.
+                context = wanted or (largest if verdict in WHOLE else enough)
+                return self._answer(verdict, placer, chosen, context, largest)
             if largest and (best is None or largest > best[3]):
                 best = (verdict, placer, chosen, largest)
         if best and not wanted and best[3] >= min(trained, LEAST_CONTEXT):
@@ -282,6 +289,10 @@ class Planner:
                 extras[used[0]] += companion.projector
             else:
                 host += companion.projector
+        if self.request.op_offload:
+            copied = self.request.footprint.largest_on_host(placement)
+            for device in used:
+                extras[device] += copied
         if companion.draft:
             draft = replace(
                 companion.draft_serving,

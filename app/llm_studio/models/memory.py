@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from llm_studio.models.architecture import Architecture, is_expert
+from llm_studio.models.compute import Batch, Compute, Layout
 from llm_studio.models.gguf import TENSOR_TYPES, Header, Tensor
 
 MiB = 1 << 20
@@ -18,8 +19,6 @@ GiB = 1 << 30
 HOST = -1
 DEFAULT_SLOTS = 4
 """Slots of a llama-server that was told no number; they share one cache."""
-PIPELINE_COPIES = 4
-"""Copies of the inputs that the scheduler keeps when several devices work in a pipeline."""
 
 CACHE_TYPES = {
     kind.name.lower(): kind
@@ -92,7 +91,7 @@ class Usage:
     context: int = 0
     compute: int = 0
     extras: int = 0
-    """Projector and draft model."""
+    """Projector, draft model, and copies of weights that stay on the host."""
 
     @property
     def total(self) -> int:
@@ -151,9 +150,16 @@ class Footprint:
         arch = architecture
         self._dense = [0] * arch.block_count
         self._experts = [0] * arch.block_count
+        self._largest = [0] * arch.block_count
+        self._largest_expert = [0] * arch.block_count
         for block in range(arch.block_count):
             for tensor in arch.blocks.get(block, ()):
-                (self._experts if is_expert(tensor) else self._dense)[block] += tensor.size
+                self._largest[block] = max(self._largest[block], tensor.size)
+                if is_expert(tensor):
+                    self._experts[block] += tensor.size
+                    self._largest_expert[block] = max(self._largest_expert[block], tensor.size)
+                else:
+                    self._dense[block] += tensor.size
         self._input = self._output = self._everywhere = self._tied = 0
         for tensor in arch.other:
             self._sort(tensor)
@@ -167,6 +173,8 @@ class Footprint:
             ("token_embd", "token_types", "position_embd", "per_layer_token")
         ):
             self._input += tensor.size
+        elif tensor.name.startswith("per_layer_") and self._dense:
+            self._dense[0] += tensor.size
         else:
             self._output += tensor.size
 
@@ -217,6 +225,16 @@ class Footprint:
         )
         return Estimate(devices, Usage(*tally.host), placement, context)
 
+    def largest_on_host(self, placement: Placement) -> int:
+        """The largest weight that a GPU would copy from the host to compute a long prompt."""
+        largest = 0
+        for block, where in enumerate(placement.blocks):
+            if where == HOST:
+                largest = max(largest, self._largest[block])
+            elif block in placement.experts_on_host:
+                largest = max(largest, self._largest_expert[block])
+        return largest
+
     def _add_weights(self, tally: _Tally, placement: Placement) -> None:
         tally.host[0] += self._input
         for block, where in enumerate(placement.blocks):
@@ -263,41 +281,41 @@ class Footprint:
         )
 
     def _add_compute(self, tally: _Tally, serving: Serving, placement: Placement) -> None:
-        terms = self._compute_terms(serving)
-        used = sorted({where for where in (*placement.blocks, placement.output) if where != HOST})
-        whole = placement.on_host == 0 and not placement.experts_on_host
-        if not used:
-            tally.host[2] += terms.mask + 5 * terms.row + max(terms.block, terms.logits)
-            return
-        if whole and len(used) > 1 and serving.kv_offload:
-            for device in used:
-                logits = terms.logits if device == placement.output else 0
-                first = device == used[0]
-                inputs = 14 + _deep(terms, 6, 1) if first else 9
-                tally.compute[device] += (
-                    5 * terms.layer_inputs * first
-                    + PIPELINE_COPIES * self._borrowed_cache(serving, placement, device)
-                    + PIPELINE_COPIES * terms.mask
-                    + inputs * terms.row
-                    + max(terms.block + terms.row + terms.query, logits)
-                )
-            rows = 10 + _deep(terms, 8)
-            tally.host[2] += PIPELINE_COPIES * terms.mask + rows * terms.row + terms.layer_inputs
-            return
-        mask = terms.mask if serving.kv_offload else 0
-        for device in used:
-            logits = terms.logits if device == placement.output else 0
-            if whole:
-                rows = 4 + _deep(terms, 2, 2)
-                inputs = rows * terms.row + 2 * terms.layer_inputs
-                tally.compute[device] += mask + inputs + max(terms.block, logits)
-            else:
-                tally.compute[device] += max(mask + terms.block + terms.row, logits + terms.row)
-        tally.host[2] += terms.mask + (4 + _deep(terms, 2)) * terms.row + terms.layer_inputs
-        if placement.on_host:
-            tally.host[2] += terms.block + terms.row
-        if placement.experts_on_host:
-            tally.host[2] += 3 * terms.expert_rows
+        arch = self.architecture
+        window = self._cells(serving, windowed=True) if any(arch.windowed) else 0
+        cells = self._cells(serving, windowed=False)
+        batch = Batch(
+            tokens=min(serving.micro_batch, _round_up(serving.context, 256)),
+            slots=serving.slots,
+            cells=cells,
+            window_cells=window,
+            flash_attention=serving.flash_attention,
+            cache_on_device=serving.kv_offload,
+            largest_cache=max(
+                (self._cache_of(b, serving) for b in range(arch.block_count) if arch.attends(b)),
+                default=0,
+            ),
+        )
+        used = sorted({*placement.blocks, placement.output} - {HOST})
+        layout = Layout(
+            devices=used,
+            output=placement.output,
+            blocks_on_host=placement.on_host > 0,
+            dense_only=frozenset(d for d in used if self._dense_only(placement, d)),
+            experts_on_host=bool(placement.experts_on_host),
+            borrowed=lambda device: self._borrowed_cache(serving, placement, device),
+        )
+        compute = Compute(arch, batch)
+        tally.compute[:] = compute.on_devices(layout, len(tally.compute))
+        tally.host[2] += compute.on_host(layout)
+
+    def _dense_only(self, placement: Placement, device: int) -> bool:
+        with_experts = [
+            block
+            for block, where in enumerate(placement.blocks)
+            if where == device and self._experts[block]
+        ]
+        return bool(with_experts) and placement.experts_on_host.issuperset(with_experts)
 
     def _borrowed_cache(self, serving: Serving, placement: Placement, device: int) -> int:
         """Caches on other devices that blocks here read, of which the scheduler keeps copies."""
@@ -309,62 +327,6 @@ class Footprint:
             if placement.blocks[source] != device:
                 borrowed += self._cache_of(source, serving)
         return borrowed
-
-    def _compute_terms(self, serving: Serving) -> _ComputeTerms:
-        arch = self.architecture
-        batch = min(serving.micro_batch, _round_up(serving.context, 256))
-        full = self._cells(serving, windowed=False)
-        mask = 2 * batch * full
-        if any(arch.windowed):
-            mask += 2 * batch * self._cells(serving, windowed=True)
-        expert_rows = 4 * batch * arch.experts_used * arch.expert_feed_forward
-        if arch.experts:
-            down = 4 * batch * arch.experts_used * arch.embedding
-            block = 3 * expert_rows + (down if down > 2 * expert_rows else 0)
-        else:
-            block = 3 * 4 * batch * arch.feed_forward
-        key_length = arch.key_length
-        if arch.latent_attention:
-            key_length = arch.number("attention.key_length_mla")
-            lengths = key_length + arch.value_length + arch.key_length
-            block = max(block, 4 * batch * arch.heads * lengths)
-        if not serving.flash_attention:
-            block += 4 * arch.heads * batch * full
-            mask *= 2
-        return _ComputeTerms(
-            mask=mask,
-            row=4 * arch.embedding * batch,
-            block=block,
-            logits=4 * arch.vocabulary * min(serving.slots, batch),
-            query=4 * batch * arch.heads * key_length,
-            expert_rows=expert_rows,
-            deep=arch.number("n_deepstack_layers"),
-            layer_inputs=4
-            * batch
-            * arch.number("embedding_length_per_layer_input")
-            * arch.block_count,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _ComputeTerms:
-    mask: int
-    row: int
-    """One activation row of the embedding's width, for the whole micro-batch."""
-    block: int
-    """Temporaries of the largest block."""
-    logits: int
-    query: int
-    expert_rows: int
-    deep: int
-    """Layers that image features are fed into besides the first (Qwen3-VL: 3)."""
-    layer_inputs: int
-    """Inputs of every layer's own, for models with embeddings per layer (Gemma 4 E4B)."""
-
-
-def _deep(terms: _ComputeTerms, each: int, once: int = 0) -> int:
-    """Further input rows for deep image features; counted where there are three such layers."""
-    return terms.deep * each + once if terms.deep else 0
 
 
 def _add(on_devices: list[int], on_host: list[int], part: int, where: int, size: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -108,7 +109,7 @@ class Catalogue:
         if isinstance(lineage, Problem):
             return replace(entry, problems=(lineage,))
         merged, setters = _merge(lineage)
-        origins = {".".join(key): setter.id for key, setter in setters.items()}
+        origins = {".".join(key): _origin(setter, source) for key, setter in setters.items()}
         try:
             profile = Profile.model_validate(merged)
         except ValidationError as error:
@@ -126,7 +127,7 @@ class Catalogue:
             parent = last.table.get("extends")
             if parent is None:
                 return lineage
-            problem = Problem(source.path, "", line_of(source.text, ("extends",)), "extends")
+            problem = Problem(last.path, "", line_of(last.text, ("extends",)), "extends")
             if not isinstance(parent, str):
                 return replace(problem, what="should be the id of a profile.")
             found = self._parent(last, parent)
@@ -149,6 +150,12 @@ class Catalogue:
         if child.shipped and id_ in self._shipped:
             return self._shipped[id_]
         return self._own.get(id_) or self._shipped.get(id_)
+
+
+def _origin(setter: Source, source: Source) -> str:
+    """The id of the profile that sets a value; a shipped one may have the id of the user's."""
+    same = setter is not source and setter.id == source.id
+    return f"{setter.id} (shipped)" if same else setter.id
 
 
 def _merge(lineage: Sequence[Source]) -> tuple[dict[str, Any], dict[KeyPath, Source]]:
@@ -191,6 +198,9 @@ def read_source(path: Path, *, shipped: bool = False) -> Source:
         safe = replace(source, id=untrusted_line(path.stem, limit=64))
         return replace(safe, problem=Problem(path, what, hint=hint))
     try:
+        # A pipe would be waited for, for ever.
+        if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
+            return replace(source, problem=Problem(path, "is no regular file."))
         with path.open("rb") as file:
             raw = file.read(MAX_FILE + 1)
     except OSError as error:
@@ -209,7 +219,7 @@ def parse_source(source: Source) -> Source:
     """The source with its text parsed."""
     try:
         return replace(source, table=tomllib.loads(source.text), problem=None)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # tomllib's own, or int's for a number of too many digits
         told = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", str(error), re.DOTALL)
         if told:
             what = f"{untrusted_line(told[1])} (column {told[3]})."

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
+
+from pydantic import ValidationError
 
 from llm_studio.models.architecture import Architecture
 from llm_studio.models.gguf import Header
 from llm_studio.models.library import ModelFile
+from llm_studio.profiles.server import Sampling
 from llm_studio.text import untrusted_line
 
 _SAMPLERS = {
@@ -74,9 +78,11 @@ def recommended_sampling(header: Header) -> dict[str, Any]:
     for key, ours in _SAMPLERS.items():
         value = header.metadata.get(f"general.sampling.{key}")
         if isinstance(value, float):
-            found[ours] = round(value, 4)
-        elif isinstance(value, int):
-            found[ours] = value
+            value = round(value, 4)
+        with suppress(ValidationError):  # a file may hold anything
+            Sampling.model_validate({ours: value})
+            if value is not None:
+                found[ours] = value
     return found
 
 

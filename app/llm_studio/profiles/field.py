@@ -16,7 +16,7 @@ Form = Literal["value", "switch", "on-off", "presence", "list", "repeated", "jso
     on-off     --flag on, or --flag off
     presence   --flag where true, nothing where false
     list       --flag A,B,C
-    repeated   --flag A --flag B
+    repeated   --flag A,B; on a command line it may stand several times
     json       --flag '{"a": 1}'
     none       nothing: llm-studio acts on it itself
 """
@@ -40,7 +40,7 @@ class Flag:
 class Section(BaseModel):
     """A table of a profile. Unknown keys are errors, and nothing is converted silently."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 def setting(doc: str, flag: Flag | None = None, **constraints: Any) -> Any:

@@ -12,9 +12,9 @@ def shipped_folder() -> Path:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The profile files of a folder; none where it cannot be read."""
+    """The profile files of a folder; none where it cannot be read. What editors hide is none."""
     try:
-        return sorted(folder.glob("*.toml"))
+        return sorted(path for path in folder.glob("*.toml") if not path.name.startswith("."))
     except OSError:
         return []
 

@@ -14,7 +14,7 @@ from llm_studio.models.memory import Footprint, MiB
 from llm_studio.profiles.create import recommended_sampling
 from llm_studio.profiles.field import flag_of
 from llm_studio.profiles.plan import Plan, fit_request
-from llm_studio.profiles.server import Sampling, ServerSettings
+from llm_studio.profiles.server import Sampling, ServerSettings, spelled
 
 Level = Literal["error", "warning", "note"]
 WHOLE_PRECISION = ("f16", "bf16", "f32")
@@ -250,6 +250,7 @@ def named_field(word: str) -> str | None:
     """The key that stands for a llama-server argument."""
     if not word.startswith("-"):
         return None
+    word = spelled(word)
     for section, owner in (("server", ServerSettings), ("sampling", Sampling)):
         for key, info in owner.model_fields.items():
             flag = flag_of(info)

@@ -163,6 +163,7 @@ def fit_request(
         spread=server.split_mode == "layer",
         margins=margins,
         companion=companion,
+        op_offload=server.op_offload is not False,
     )
 
 

@@ -30,7 +30,8 @@ class Problem:
 
     @property
     def where(self) -> str:
-        return f"{self.path}:{self.line}" if self.line else str(self.path)
+        path = untrusted_line(str(self.path), limit=500)
+        return f"{path}:{self.line}" if self.line else path
 
     def __str__(self) -> str:
         key = f"{self.key}: " if self.key else ""
@@ -48,7 +49,8 @@ def problems_of(
     for key, details in by_key.items():
         path, text = locate.get(key, own)
         what, hint = _told(key, details)
-        problems.append(Problem(path, what, line_of(text, key), ".".join(key), hint))
+        told = untrusted_line(".".join(key))
+        problems.append(Problem(path, what, line_of(text, key), told, hint))
     return tuple(problems)
 
 
@@ -107,7 +109,7 @@ def _plain(word: str) -> str:
     return word.lstrip("-").replace("-", "_").lower()
 
 
-_HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
+_HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=""")
 
 
@@ -115,8 +117,12 @@ def line_of(text: str, key: Iterable[str]) -> int | None:
     """The line that sets a key, or else that opens its table."""
     wanted = tuple(key)
     table: KeyPath = ()
-    nearest = None
-    for number, line in enumerate(text.splitlines(), 1):
+    nearest, open_quotes = None, ""
+    # TOML knows no other line ends, and what a text over several lines holds is no key.
+    for number, line in enumerate(text.split("\n"), 1):
+        inside, open_quotes = open_quotes, _quotes_after(line, open_quotes)
+        if inside:
+            continue
         header = _HEADER.match(line)
         if header:
             table = _split(header[1])
@@ -129,6 +135,16 @@ def line_of(text: str, key: Iterable[str]) -> int | None:
             if found == wanted[: len(found)]:
                 return number
     return nearest
+
+
+def _quotes_after(line: str, quotes: str) -> str:
+    """The quotes of a text over several lines that is still open after this line."""
+    for each in re.findall(r'"""|\'\'\'', line):
+        if not quotes:
+            quotes = each
+        elif each == quotes:
+            quotes = ""
+    return quotes
 
 
 def _split(dotted: str) -> KeyPath:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -16,11 +17,11 @@ from llm_studio.profiles.server import (
     plain,
 )
 
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*")
+
 
 def _repository(text: str) -> str:
-    plain(text)
-    owner, _, name = text.partition("/")
-    if not owner or not name or "/" in name or text.startswith(("-", ".")) or " " in text:
+    if not _REPOSITORY.fullmatch(text) or ".." in text:
         raise ValueError('expected a repository like "unsloth/GLM-4.7-Flash-GGUF"')
     return text
 

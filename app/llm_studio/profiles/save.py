@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def change(text: str, changes: Mapping[str, Any]) -> str:
     """The profile's text with keys like "server.context" set, or removed where None."""
     try:
         document = tomlkit.parse(text)
-    except TOMLKitError as error:
+    except (TOMLKitError, ValueError, RecursionError) as error:
         raise StudioError(
             "The profile is not valid TOML", why=untrusted_line(str(error))
         ) from error
@@ -40,6 +40,11 @@ def change(text: str, changes: Mapping[str, Any]) -> str:
                 continue
             document[section] = tomlkit.table()
         table: Any = document[section] if section else document
+        if not isinstance(table, MutableMapping):
+            raise StudioError(
+                f"{untrusted_line(section)} is no table in this profile",
+                hint="Mend that line in an editor: `llm-studio edit ID`.",
+            )
         if value is None:
             table.pop(key, None)
         else:
@@ -78,7 +83,17 @@ def save(id_: str, path: Path, text: str, catalogue: Catalogue) -> Entry:
     """Write the profile if it is sound; a file is never replaced by a broken one."""
     check_id(id_)
     entry = check(id_, path, text, catalogue)
-    entry.require()
+    if entry.problems:
+        raise StudioError(
+            f"The profile {id_!r} would be broken, so nothing was written",
+            why="\n".join(str(problem) for problem in entry.problems),
+        )
+    for other in catalogue:
+        if not other.shipped and other.id != id_ and other.id.lower() == id_.lower():
+            raise StudioError(
+                f"There is a profile {other.id!r} already",
+                why="Two ids must differ in more than upper and lower case.",
+            )
     write_atomically(path, text)
     return entry
 
@@ -95,5 +110,5 @@ def parse_value(text: str) -> Any:
     """A value as typed on the command line: TOML where it is TOML, else plain text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text

@@ -13,12 +13,13 @@ from llm_studio.text import has_controls
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 Switch = Literal["on", "off", "auto"]
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_DURATION = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
 _DEVICE = re.compile(r"[A-Za-z0-9_.:\[\]-]+")
-_OWNED = {
+OWNED = {
     "--host", "--port", "--api-key", "--api-key-file", "--cors-origins", "-m", "--model",
-    "--ssl-key-file", "--ssl-cert-file", "--path", "--tools", "--agent", "-ag",
-    "--mcp-servers-config", "--mcp-servers-json", "--ui-mcp-proxy", "--reuse-port",
+    "--ssl-key-file", "--ssl-cert-file", "--path", "--tools", "--tools-runtime", "--agent", "-ag",
+    "--mcp-servers-config", "--mcp-servers-json", "--ui-mcp-proxy", "--webui-mcp-proxy",
+    "--reuse-port", "--api-prefix",
 }  # fmt: skip
 """Arguments that decide who may reach the engine, or that llm-studio sets itself."""
 
@@ -67,15 +68,27 @@ def _device(text: str) -> str:
 def _argument(text: str) -> str:
     if "\0" in text:
         raise ValueError("an argument must not hold a NUL character")
-    name = text.split("=", 1)[0]
-    if name in _OWNED:
+    name = spelled(text.split("=", 1)[0])
+    if name in OWNED:
         raise ValueError(f"llm-studio sets {name} itself")
+    return text
+
+
+def spelled(name: str) -> str:
+    """An argument's name as llama-server reads it: it takes --ctx_size for --ctx-size."""
+    return name.replace("_", "-") if name.startswith("--") else name
+
+
+def _text_argument(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("NUL characters are not allowed here")
     return text
 
 
 Text = Annotated[str, AfterValidator(plain)]
 ModelPath = Annotated[str, AfterValidator(relative_path)]
 Positive = Annotated[int, Field(ge=1)]
+LongText = Annotated[str, AfterValidator(_text_argument)]
 
 
 class ServerSettings(Section):
@@ -83,7 +96,7 @@ class ServerSettings(Section):
 
     alias: Text | None = setting(
         "Name of the model in the API, instead of the profile's id. Several, comma-separated.",
-        Flag("--alias"),
+        Flag("--alias", renamed_from=("-a",)),
     )
 
     # Context and slots
@@ -136,7 +149,7 @@ class ServerSettings(Section):
     )
     fit: bool | None = setting(
         "Let llama-server place what is left unset so that it fits in free GPU memory (true).",
-        Flag("--fit", "on-off"),
+        Flag("--fit", "on-off", renamed_from=("-fit",)),
     )
     fit_target: list[Annotated[int, Field(ge=0)]] | None = setting(
         "MiB to keep free on each GPU (1024); one number holds for all.",
@@ -181,7 +194,7 @@ class ServerSettings(Section):
     )
     kv_offload: bool | None = setting(
         "Keep the key/value cache on the GPU (true).",
-        Flag("--kv-offload", "switch", "--no-kv-offload", ("-nkvo", "no_kv_offload")),
+        Flag("--kv-offload", "switch", "--no-kv-offload", ("-kvo", "-nkvo", "no_kv_offload")),
     )
     op_offload: bool | None = setting(
         "Compute with weights of the host on the GPU when a batch is large (true).",
@@ -189,7 +202,7 @@ class ServerSettings(Section):
     )
     load_mode: Literal["auto", "none", "mmap", "mlock", "mmap+mlock", "dio"] | None = setting(
         "How the file is read: mapped, locked in memory, read whole, or with direct I/O.",
-        Flag("--load-mode", renamed_from=("-lm", "mmap", "mlock", "no_mmap")),
+        Flag("--load-mode", renamed_from=("-lm", "--mmap", "--mlock", "--no-mmap", "no_mmap")),
     )
     numa: Literal["distribute", "isolate", "numactl"] | None = setting(
         "Placement on machines with several memory nodes.", Flag("--numa")
@@ -223,24 +236,30 @@ class ServerSettings(Section):
     # Speculative decoding
     draft_max: Annotated[int, Field(ge=0)] | None = setting(
         "Most tokens that the draft model guesses ahead (3).",
-        Flag("--spec-draft-n-max", renamed_from=("--draft-max", "--draft", "draft")),
+        Flag("--spec-draft-n-max", renamed_from=("--draft-max", "--draft-n", "--draft", "draft")),
     )
     draft_min: Annotated[int, Field(ge=0)] | None = setting(
         "Fewest tokens worth guessing (0).",
-        Flag("--spec-draft-n-min", renamed_from=("--draft-min",)),
+        Flag("--spec-draft-n-min", renamed_from=("--draft-min", "--draft-n-min")),
     )
     draft_p_min: Annotated[float, Field(ge=0, le=1)] | None = setting(
-        "Guess only tokens at least so likely (0).", Flag("--spec-draft-p-min")
+        "Guess only tokens at least so likely (0).",
+        Flag("--spec-draft-p-min", renamed_from=("--draft-p-min",)),
     )
     draft_gpu_layers: Annotated[int, Field(ge=0)] | Literal["auto", "all"] | None = setting(
         "Layers of the draft model on the GPU (auto).",
-        Flag("--spec-draft-ngl", renamed_from=("-ngld", "--gpu-layers-draft")),
+        Flag(
+            "--spec-draft-ngl",
+            renamed_from=("-ngld", "--gpu-layers-draft", "--n-gpu-layers-draft"),
+        ),
     )
     draft_cache_type_k: CacheType | None = setting(
-        "Precision of the draft model's cached keys (f16).", Flag("--spec-draft-type-k")
+        "Precision of the draft model's cached keys (f16).",
+        Flag("--spec-draft-type-k", renamed_from=("-ctkd", "--cache-type-k-draft")),
     )
     draft_cache_type_v: CacheType | None = setting(
-        "Precision of the draft model's cached values (f16).", Flag("--spec-draft-type-v")
+        "Precision of the draft model's cached values (f16).",
+        Flag("--spec-draft-type-v", renamed_from=("-ctvd", "--cache-type-v-draft")),
     )
     speculation: list[Text] | None = setting(
         'Ways of speculation: "draft-simple", "draft-mtp", "ngram-simple", "ngram-mod", …',
@@ -265,7 +284,7 @@ class ServerSettings(Section):
         "Use the model's own chat template (true); tool calls need it.",
         Flag("--jinja", "switch", "--no-jinja"),
     )
-    chat_template: str | None = setting(
+    chat_template: LongText | None = setting(
         "Name of a built-in chat template, or a template, instead of the model's.",
         Flag("--chat-template"),
     )
@@ -350,13 +369,15 @@ class Sampling(Section):
         "Only tokens at least p times as likely as the likeliest (0.05; 0: all).", Flag("--min-p")
     )
     typical_p: Annotated[float, Field(ge=0, le=1)] | None = setting(
-        "Locally typical sampling (1: off).", Flag("--typical-p")
+        "Locally typical sampling (1: off).", Flag("--typical-p", renamed_from=("--typical",))
     )
-    top_n_sigma: float | None = setting("Top-n-sigma sampling (-1: off).", Flag("--top-n-sigma"))
+    top_n_sigma: float | None = setting(
+        "Top-n-sigma sampling (-1: off).", Flag("--top-n-sigma", renamed_from=("--top-nsigma",))
+    )
     repeat_penalty: Annotated[float, Field(ge=0)] | None = setting(
         "Penalty on repeated tokens (1: off).", Flag("--repeat-penalty")
     )
-    repeat_last_n: Annotated[int, Field(ge=-1)] | None = setting(
+    repeat_last_n: Annotated[int, Field(ge=0)] | None = setting(
         "How far back repetition counts (64).", Flag("--repeat-last-n")
     )
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = setting(
@@ -385,7 +406,9 @@ class Sampling(Section):
     mirostat_lr: float | None = setting("Mirostat learning rate (0.1).", Flag("--mirostat-lr"))
     mirostat_ent: float | None = setting("Mirostat target entropy (5).", Flag("--mirostat-ent"))
     samplers: list[Text] | None = setting("Samplers, in order.", Flag("samplers", "none"))
-    seed: Annotated[int, Field(ge=-1)] | None = setting("Random seed (-1: new).", Flag("--seed"))
+    seed: Annotated[int, Field(ge=-1)] | None = setting(
+        "Random seed (-1: new).", Flag("--seed", renamed_from=("-s",))
+    )
     max_tokens: Annotated[int, Field(ge=-1)] | None = setting(
         "Longest answer in tokens (-1: until the context is full).",
         Flag("--predict", renamed_from=("-n", "n_predict", "--n-predict")),

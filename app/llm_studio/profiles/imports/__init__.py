@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from llm_studio.errors import StudioError
+from llm_studio.errors import NotFound, StudioError
 from llm_studio.models.library import Library
 from llm_studio.profiles.imports.draft import Draft
 from llm_studio.profiles.imports.ini import Section, read_sections
@@ -22,6 +22,8 @@ def read_foreign(path: Path, library: Library) -> list[Draft]:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE + 1)
+    except FileNotFoundError as error:
+        raise NotFound(f"There is no file {path}") from error
     except OSError as error:
         raise StudioError(f"Cannot read {path}", why=error.strerror or str(error)) from error
     if len(raw) > MAX_FILE or b"\0" in raw:

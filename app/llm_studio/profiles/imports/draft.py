@@ -30,6 +30,8 @@ class Draft:
     line: int
     values: dict[str, Any] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
+    lines: dict[str, int] = field(default_factory=dict)
+    """Where each value was read."""
 
     def note(self, line: int, text: str, *, lost: bool = True) -> None:
         self.notes.append(Note(line, untrusted_line(text, limit=300), lost))
@@ -44,8 +46,25 @@ class Draft:
                 why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
                 self.note(line, f"{key} = {value!r} was left out: {why}.")
                 return False
-        self.values[key] = value
+        self.put(key, value, line)
         return True
+
+    def put(self, key: str, value: Any, line: int) -> None:
+        """Take over a value that is known to be allowed; the one before it is not forgotten."""
+        before = self.values.get(key)
+        grown = isinstance(value, list) and isinstance(before, list)
+        grown = grown and value[: len(before or [])] == before
+        if key in self.lines and before != value and not grown:
+            self.note(self.lines[key], f"{key} = {before!r} is overruled by line {line}.")
+        self.values[key] = value
+        self.lines[key] = line
+
+    def put_text(self, key: str, text: str, line: int, *, limit: int) -> None:
+        """A text for people: made safe, and cut where it is too long."""
+        safe = untrusted_line(text, limit=1 << 16)
+        if len(safe) > limit:
+            self.note(line, f"{key} was cut to {limit} characters: {text}")
+        self.values[key] = safe[:limit]
 
 
 def draft_for(name: str, line: int, taken: set[str]) -> Draft:

@@ -33,7 +33,7 @@ _HEADER = re.compile(r"\s*\[(.*)\]\s*(?:[#;].*)?$")
 
 def read_sections(text: str) -> list[Section]:
     sections = [Section("", 0)]
-    for number, line in enumerate(text.lstrip("\ufeff").splitlines(), 1):
+    for number, line in enumerate(re.split(r"\r\n|\n|\r", text.lstrip("\ufeff")), 1):
         stripped = line.strip()
         if not stripped or stripped.startswith(("#", ";")):
             continue

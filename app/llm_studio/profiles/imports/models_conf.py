@@ -7,9 +7,10 @@ import shlex
 from typing import Any
 
 from llm_studio.models.library import Library
-from llm_studio.profiles.imports.arguments import take_arguments
+from llm_studio.profiles.imports.arguments import number, take_arguments
 from llm_studio.profiles.imports.draft import Draft, draft_for, set_model
 from llm_studio.profiles.imports.ini import Item, Section, unquoted
+from llm_studio.text import untrusted_line
 
 _KEYS = {
     "NAME", "DESCRIPTION", "SPEED", "MODEL", "CTX_SIZE", "N_GPU_LAYERS", "FIT", "FIT_TARGET",
@@ -37,7 +38,7 @@ def from_models_conf(sections: list[Section], stem: str, library: Library) -> li
     taken: set[str] = set()
     drafts = []
     for section in sections:
-        if not section.name and not section.items:
+        if not section.name and not section.items and not section.stray:
             continue
         draft = draft_for(section.name or stem, section.line, taken)
         _read(draft, section, library)
@@ -47,20 +48,21 @@ def from_models_conf(sections: list[Section], stem: str, library: Library) -> li
 
 def _read(draft: Draft, section: Section, library: Library) -> None:
     draft.values |= _DEFAULTS
-    draft.values["name"] = section.name or draft.id
-    seen: dict[str, int] = {}
-    for item in section.items:
+    draft.values["name"] = untrusted_line(section.name, limit=100) or draft.id
+    last = {item.key.upper(): item for item in section.items}
+    # The wrapper puts EXTRA_ARGS last on the command line, wherever it stands.
+    for item in sorted(section.items, key=lambda each: each.key.upper() == "EXTRA_ARGS"):
         key = item.key.upper()
-        if key in seen:
-            draft.note(item.line, f"{key} stands twice; this one counts, line {seen[key]} not.")
-        seen[key] = item.line
+        if last[key] is not item:
+            draft.note(item.line, f"{key} stands twice; line {last[key].line} counts.")
+            continue
         if key not in _KEYS:
             draft.note(item.line, f"{item.key} is not known; its value was {item.value!r}.")
             continue
         _take(draft, key, item, library)
     for line, text in section.stray:
         draft.note(line, f"not understood: {text}")
-    if draft.values.get("server.gpu_layers") is not None:
+    if "server.gpu_layers" in draft.values and "server.fit_target" not in draft.lines:
         draft.values.pop("server.fit_target")
 
 
@@ -68,25 +70,26 @@ def _take(draft: Draft, key: str, item: Item, library: Library) -> None:
     value, line = unquoted(item.value), item.line
     match key:
         case "NAME":
-            draft.values["name"] = value[:120] or draft.id
+            draft.put_text("name", value or draft.id, line, limit=120)
         case "DESCRIPTION":
-            draft.values["summary"] = value[:200]
+            draft.put_text("summary", value, line, limit=200)
         case "SPEED":
             draft.note(line, f"SPEED ({value}) is not kept: speeds are measured, not written.")
         case "MODEL":
             set_model(draft, value, line, library)
         case "CTX_SIZE":
-            draft.set("server.context", int(value) if value.isdigit() else value, line)
+            draft.set("server.context", number(value), line)
         case "N_GPU_LAYERS":
             if value != "auto":
-                draft.set("server.gpu_layers", int(value) if value.isdigit() else value, line)
+                draft.set("server.gpu_layers", number(value), line)
         case "FIT":
             if value.lower() in ("off", "false", "0"):
                 draft.set("server.fit", False, line)
+            elif value.lower() not in ("on", "true", "1", ""):
+                draft.note(line, f"FIT = {value} was left out: neither on nor off.")
         case "FIT_TARGET":
             parts = [part.strip() for part in value.split(",")]
-            targets = [int(part) if part.isdigit() else part for part in parts]
-            draft.set("server.fit_target", targets, line)
+            draft.set("server.fit_target", [number(part) for part in parts], line)
         case "EXTRA_ARGS":
             # The whole line may be quoted, or single arguments in it.
             inner = value if _balanced(value) else item.value
@@ -122,6 +125,10 @@ def _with_benchmarks(drafts: list[Draft]) -> list[Draft]:
         owner.values |= bench
         owner.notes.extend(draft.notes)
         owner.note(draft.line, f"[{draft.id}] became its table [bench].", lost=False)
+        for key in ("name", "summary"):
+            text = draft.values.get(key)
+            if text and text not in (draft.id, owner.values.get(key)):
+                owner.note(draft.line, f"The {key} of [{draft.id}] is not needed: {text}")
     return kept
 
 
@@ -133,6 +140,8 @@ def _as_bench(draft: Draft, owner: Draft) -> dict[str, Any] | None:
         section, _, name = key.rpartition(".")
         if key in ("name", "summary", "tags") or ours == theirs or section == "bench":
             continue
+        if key == "server.context" and not (isinstance(ours, int) and ours > 0):
+            return None
         if key in ("server.context", "server.reasoning_format"):
             if ours is not None:
                 bench[f"bench.{name}"] = ours

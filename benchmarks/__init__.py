@@ -1,0 +1,1 @@
+"""How fast and how right the program itself is: `make bench` runs them all."""
