@@ -374,7 +374,7 @@ class Sampling(Section):
     top_n_sigma: float | None = setting(
         "Top-n-sigma sampling (-1: off).", Flag("--top-n-sigma", renamed_from=("--top-nsigma",))
     )
-    repeat_penalty: Annotated[float, Field(ge=0)] | None = setting(
+    repeat_penalty: Annotated[float, Field(gt=0)] | None = setting(
         "Penalty on repeated tokens (1: off).", Flag("--repeat-penalty")
     )
     repeat_last_n: Annotated[int, Field(ge=0)] | None = setting(
