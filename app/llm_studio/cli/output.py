@@ -42,6 +42,15 @@ def say(text: str = "") -> None:
     print(_encodable(text, sys.stdout))
 
 
+def say_wrapped(text: str, indent: str = "") -> None:
+    """A sentence of results, broken to the terminal's width."""
+    from textwrap import wrap
+
+    width = min(_terminal_width(), 100)
+    for line in wrap(untrusted_line(text, limit=1000), width, subsequent_indent=indent):
+        say(line)
+
+
 def narrate(text: str) -> None:
     """A line about what is going on, for people only."""
     print(_encodable(text, sys.stderr), file=sys.stderr)

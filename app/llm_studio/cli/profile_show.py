@@ -11,7 +11,17 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from llm_studio.cli.output import Cell, Column, print_json, say, size, styled, table, tokens
+from llm_studio.cli.output import (
+    Cell,
+    Column,
+    print_json,
+    say,
+    say_wrapped,
+    size,
+    styled,
+    table,
+    tokens,
+)
 from llm_studio.cli.workspace import gpu_option, workspace
 from llm_studio.engines.arguments import arguments_here, origin_of
 from llm_studio.errors import NotReady, UsageError
@@ -139,7 +149,7 @@ def _show_fit(fit: Fit) -> None:
     if fit.largest_context:
         say(f"Largest context that fits so: {fit.largest_context:,}")
     for advice in fit.advice:
-        say(f"· {untrusted_line(advice, limit=500)}")
+        say_wrapped(f"· {advice}", "  ")
     say(
         styled(
             "Estimated before loading. ROOM is FREE less the margin and the GPU's own needs.", "dim"

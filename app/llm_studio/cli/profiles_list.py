@@ -32,7 +32,12 @@ _FIT_STYLE = {
     "cpu": "yellow",
     "too-big": "red",
 }
-_STATE_STYLE = {"available": "green", "broken": "red", "unusable": "red", "incomplete": "red"}
+_STATES = {
+    "missing": ("not here", "dim"),
+    "broken": ("broken", "red"),
+    "unusable": ("unusable file", "red"),
+    "incomplete": ("shards missing", "red"),
+}
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +71,6 @@ def _show(summaries: list[ProfileSummary]) -> None:
         Column("CONTEXT", right=True),
         Column("SIZE", right=True),
         Column("FIT"),
-        Column("STATE"),
     )
     visible = [summary for summary in summaries if summary.state != "template"]
     if visible:
@@ -79,9 +83,15 @@ def _row(summary: ProfileSummary) -> list[Cell | str]:
         summary.name,
         tokens(summary.context) if summary.context else "",
         size(summary.size) if summary.size else "",
-        Cell(summary.badge, _FIT_STYLE.get(summary.fit or "", "")),
-        Cell(summary.state, _STATE_STYLE.get(summary.state, "dim")),
+        _fit(summary),
     ]
+
+
+def _fit(summary: ProfileSummary) -> Cell:
+    """How it fits; or why that cannot be told."""
+    if summary.fit:
+        return Cell(summary.badge, _FIT_STYLE[summary.fit])
+    return Cell(*_STATES.get(summary.state, (summary.state, "")))
 
 
 def _narrate(here: Workspace, summaries: list[ProfileSummary], shown: list[ProfileSummary]) -> None:
