@@ -35,10 +35,10 @@ BROKEN: dict[str, tuple[bytes, int | None, str, str]] = {
     "long-number": (b'name = "A"\n[server]\ncontext = ' + b"9" * 5000, 3, "", "limit"),
     "section-not-table": (b'name = "A"\nserver = 5\n', 2, "server", "valid dictionary"),
     "section-twice": (b'name = "A"\n[[server]]\ncontext = 1\n', 2, "server", "valid dictionary"),
-    "bad-date": (b'name = "A"\nsummary = 2020-13-45\n', 2, "", "date"),
+    "bad-date": (b'name = "A"\nsummary = 2020-02-30\n', 2, "", "date"),
     "extends-nothing": (b'name = "A"\nextends = "nowhere"\n', 2, "extends", "no profile 'nowhere'"),
     "extends-number": (b'name = "A"\nextends = 5\n', 2, "extends", "id of a profile"),
-    "hostile-key": (b'name = "A"\n"\\u001b[31m" = 1\n', 2, "\u241b[31m", "unknown key"),
+    "hostile-key": (b'name = "A"\n"\\u001b[31m" = 1\n', None, "\u241b[31m", "unknown key"),
 }  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
             print_json([summary.model_dump() for summary in shown])
             return 0
         _show(shown)
-        _narrate(here, summaries, shown)
+        _narrate(here, summaries, shown, imagined=arguments.gpus is not None)
     return 0
 
 
@@ -94,7 +94,13 @@ def _fit(summary: ProfileSummary) -> Cell:
     return Cell(*_STATES.get(summary.state, (summary.state, "")))
 
 
-def _narrate(here: Workspace, summaries: list[ProfileSummary], shown: list[ProfileSummary]) -> None:
+def _narrate(
+    here: Workspace,
+    summaries: list[ProfileSummary],
+    shown: list[ProfileSummary],
+    *,
+    imagined: bool,
+) -> None:
     """What the table does not say, and what to do next. For people, so not into a pipe."""
     for summary in shown:
         for problem in summary.problems:
@@ -106,14 +112,10 @@ def _narrate(here: Workspace, summaries: list[ProfileSummary], shown: list[Profi
     if not shown:
         say("No profile matches.")
     devices = here.machine.devices
-    gpus = ", ".join(f"{device.name} {size(device.total)}" for device in devices)
+    gpus = ", ".join(f"{device.name} {size(device.total)}" for device in devices) or "no GPU"
     say()
-    say(
-        styled(
-            f"This machine: {gpus or 'no GPU found'}; {size(here.machine.host.total)} of memory.",
-            "dim",
-        )
-    )
+    planned = "Planned for" if imagined else "This machine"
+    say(styled(f"{planned}: {gpus}; {size(here.machine.host.total)} of memory.", "dim"))
     if not any(summary.state == "available" for summary in summaries):
         folder = here.settings.models[0] if here.settings.models else "a models folder"
         say(f"No profile's model file is here yet. Put GGUF files into {folder},")

@@ -117,7 +117,8 @@ def fit_disabled(plan: Plan) -> Iterator[Finding]:
 @rule
 def large_micro_batch(plan: Plan) -> Iterator[Finding]:
     server, arch = _server(plan), _architecture(plan)
-    if not server.ubatch or server.ubatch <= 512:
+    # What is embedded or ranked has to go through in one piece.
+    if not server.ubatch or server.ubatch <= 512 or server.embeddings or server.reranking:
         return
     cost = ""
     if arch and plan.devices:

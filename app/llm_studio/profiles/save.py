@@ -109,6 +109,7 @@ def check_id(id_: str) -> None:
 def parse_value(text: str) -> Any:
     """A value as typed on the command line: TOML where it is TOML, else plain text."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
         return text
+    return table["value"] if len(table) == 1 else text
