@@ -44,10 +44,7 @@ def say(text: str = "") -> None:
 
 def say_wrapped(text: str, indent: str = "") -> None:
     """A sentence of results, broken to the terminal's width."""
-    from textwrap import wrap
-
-    width = min(_terminal_width(), 100)
-    for line in wrap(untrusted_line(text, limit=1000), width, subsequent_indent=indent):
+    for line in _wrapped(untrusted_line(text, limit=1000), sys.stdout, "", indent):
         say(line)
 
 
@@ -59,10 +56,29 @@ def narrate(text: str) -> None:
 def report(error: StudioError) -> None:
     """A failure: what happened, why, and what to do."""
     narrate(f"{styled('error:', 'red', sys.stderr)} {untrusted(error.what)}")
-    for line in untrusted(error.why).splitlines():
-        narrate(f"  {line}")
-    if error.hint:
-        narrate(f"  {styled('→', 'cyan', sys.stderr)} {untrusted(error.hint)}")
+    for reason in untrusted(error.why).splitlines():
+        for line in _wrapped(reason, sys.stderr, "  ", "  "):
+            narrate(line)
+    for number, line in enumerate(_wrapped(untrusted(error.hint), sys.stderr, "", "")):
+        arrow = " " if number else styled("→", "cyan", sys.stderr)
+        narrate(f"  {arrow} {line}")
+
+
+def _wrapped(text: str, stream: TextIO, first: str, further: str) -> list[str]:
+    """A sentence as lines of the terminal's width; whole where nobody reads it there."""
+    if not stream.isatty():
+        return [first + text] if text else []
+    from textwrap import wrap
+
+    width = max(min(shutil.get_terminal_size((80, 24)).columns, 100) - 4, 20)
+    return wrap(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=further,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ def _show_fit(fit: Fit) -> None:
         [
             "host",
             *_usage(fit.estimate.host, ""),
-            f"{host.total / MiB:,.0f}",
+            f"{fit.host_room / MiB:,.0f}",
             f"{host.available / MiB:,.0f}",
         ]
     )

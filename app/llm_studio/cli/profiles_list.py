@@ -14,6 +14,7 @@ from llm_studio.cli.output import (
     narrate,
     print_json,
     say,
+    say_wrapped,
     size,
     styled,
     table,
@@ -118,8 +119,8 @@ def _narrate(
     say(styled(f"{planned}: {gpus}; {size(here.machine.host.total)} of memory.", "dim"))
     if not any(summary.state == "available" for summary in summaries):
         folder = here.settings.models[0] if here.settings.models else "a models folder"
-        say(f"No profile's model file is here yet. Put GGUF files into {folder},")
-        say("or name the folders you have:  llm-studio config models /data/models")
-        say(
-            "`llm-studio files` lists what was found, `llm-studio new FILE` makes a profile of one."
+        say_wrapped(f"No profile's model file is here yet. Put GGUF files into {folder}, or")
+        say("name the folders that you have:  llm-studio config models /data/models")
+        say_wrapped(
+            "`llm-studio files` lists what was found; `llm-studio new FILE` makes a profile."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from llm_studio.models.fit import HOST_RESERVE, Fit, Planner, Request, Verdict
+from llm_studio.models.fit import Fit, Planner, Request, Verdict
 from llm_studio.models.memory import MiB
 
 
@@ -53,7 +53,7 @@ def _too_big(request: Request, fit: Fit) -> Iterator[str]:
     for device, usage, room in pairs:
         if usage.total > room:
             yield f"{device.name} lacks {_mib(usage.total - room)}."
-    lacking = fit.estimate.host.total - max(fit.host.total - HOST_RESERVE, 0)
+    lacking = fit.estimate.host.total - fit.host_room
     if lacking > 0:
         yield f"Host memory lacks {_mib(lacking)}."
     if fit.largest_context and request.context:

@@ -100,6 +100,11 @@ class Fit:
         return self.verdict is not Verdict.TOO_BIG
 
     @property
+    def host_room(self) -> int:
+        """Bytes of host memory that the model may take."""
+        return max(self.host.total - HOST_RESERVE, 0)
+
+    @property
     def badge(self) -> str:
         """The answer in a few words."""
         used = [i for i, usage in enumerate(self.estimate.devices) if usage.total]

@@ -83,7 +83,7 @@ class Catalogue:
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
-        ids = sorted({*self._own, *self._shipped}, key=str.lower)
+        ids = sorted({*self._own, *self._shipped}, key=lambda id_: (id_.lower(), id_))
         return {id_: self._resolve(self._own.get(id_) or self._shipped[id_]) for id_ in ids}
 
     def __iter__(self) -> Iterator[Entry]:

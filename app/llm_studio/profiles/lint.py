@@ -8,7 +8,7 @@ from typing import Literal
 
 from llm_studio.errors import StudioError
 from llm_studio.models.architecture import Architecture
-from llm_studio.models.fit import HOST_RESERVE, Verdict
+from llm_studio.models.fit import Verdict
 from llm_studio.models.library import shards_told
 from llm_studio.models.memory import Footprint, MiB
 from llm_studio.profiles.create import recommended_sampling
@@ -185,10 +185,10 @@ def memory(plan: Plan) -> Iterator[Finding]:
         why = " ".join(fit.advice) or "Choose a smaller quantisation."
         yield Finding("warning", "model.file", "it does not fit this machine as set.", why)
         return
-    needed, reserve = fit.estimate.host.total, fit.host.total - HOST_RESERVE
-    if needed > reserve:
+    needed = fit.estimate.host.total
+    if needed > fit.host_room:
         what = f"it needs {needed / MiB:,.0f} MiB of host memory."
-        why = f"This machine can give {max(reserve, 0) / MiB:,.0f} MiB; it would swap and crawl."
+        why = f"This machine can give {fit.host_room / MiB:,.0f} MiB; it would swap and crawl."
         yield Finding("warning", "model.file", what, why)
 
 
