@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from tests.standins.gguf_writer import TensorSpec, Value, write_gguf
+from tests.standins.tiny_model import write_tiny_llama
 
 from llm_studio.cli import main
-from tests.standins.gguf_writer import Value, write_gguf
-from tests.standins.tiny_model import write_tiny_llama
 
 settings.register_profile("modest", max_examples=60, deadline=None)
 settings.load_profile("modest")
@@ -63,7 +63,8 @@ class Home:
             "llama.vocab_size": 256,
             **metadata,
         }
-        return write_gguf(path, written, [])[0]
+        tensors = [TensorSpec(f"blk.{block}.ffn_up.weight", (64, 64)) for block in range(2)]
+        return write_gguf(path, written, [TensorSpec("token_embd.weight", (64, 256)), *tensors])[0]
 
 
 @pytest.fixture

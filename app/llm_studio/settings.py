@@ -31,7 +31,9 @@ class Paths:
     def locate(cls, environment: Mapping[str, str]) -> Paths:
         home = environment.get("LLM_STUDIO_HOME")
         if home:
-            root = Path(home).expanduser().absolute()
+            root = Path(os.path.expanduser(home)).absolute()
+            if home.startswith("~") and str(root) != os.path.expanduser(home):
+                raise StudioError(f"LLM_STUDIO_HOME: there is no user's home {home!r}")
             return cls(
                 root / "config.toml",
                 root / "profiles",
@@ -71,7 +73,7 @@ class Setting:
 def _folder(value: Any) -> Path:
     if not isinstance(value, str) or not value or has_controls(value):
         raise ValueError("expected the path of a folder")
-    path = Path(value).expanduser()
+    path = Path(os.path.expanduser(value))
     if not path.is_absolute():
         raise ValueError(f"expected an absolute path (or one with ~), not {value!r}")
     return path

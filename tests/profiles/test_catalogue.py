@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tests.profiles.conftest import Shelf
 
 from llm_studio.errors import NotFound, StudioError
 from llm_studio.profiles.catalogue import MAX_FILE, Catalogue, Entry, Source, parse_source
-from tests.profiles.conftest import Shelf
 
 GOOD = 'name = "Good"\n[server]\nparallel = 1\n'
 

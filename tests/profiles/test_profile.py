@@ -173,7 +173,8 @@ def test_a_profile_needs_a_name_that_can_be_shown(head: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "", "/etc/passwd", "../secret.gguf", "a/../../b.gguf", "a/..", "./a.gguf", "a//b.gguf", "a/",
+        "", "/etc/passwd", "../secret.gguf", "a/../../b.gguf", "a/..", "./a.gguf", "a//b.gguf",
+        "a/",
         "~/a.gguf", "~root/a.gguf", "a\\\\b.gguf", "C:/a.gguf", "c:a.gguf", "-m.gguf", "--host",
         "a\\u0000.gguf", "a\\n.gguf", "a\\u001b[31m.gguf", "a\\u202e.gguf", "a\\u0085.gguf",
     ],

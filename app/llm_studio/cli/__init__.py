@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from io import TextIOWrapper
 
 from llm_studio.cli.commands import BY_NAME, COMMANDS, Command
@@ -16,6 +17,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+    try:
+        code = _answer(words)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader went away, as `| head` does
+        _forget_output()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        if error.errno not in (ENOSPC, EDQUOT, EFBIG, EIO):
+            raise
+        _forget_output()
+        print(f"error: Cannot write: {error.strerror}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _forget_output() -> None:
+    """What could not be written is not tried again on the way out."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _answer(words: list[str]) -> int:
     if words and words[0] in ("-h", "--help", "help"):
         if len(words) > 1:
             words = [words[1], "--help"]
@@ -36,19 +62,10 @@ def _guarded(words: list[str]) -> int:
     from llm_studio.errors import StudioError
 
     try:
-        code = _run(words)
-        sys.stdout.flush()
+        return _run(words)
     except StudioError as error:
         report(error)
         return error.exit_code
-    except BrokenPipeError:  # the reader went away, as `| head` does
-        import os
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return 130
-    return code
 
 
 def _run(words: list[str]) -> int:

@@ -15,14 +15,27 @@ from llm_studio.cli.output import say
 from llm_studio.errors import StudioError
 from llm_studio.text import has_controls
 
-_BASH = """\
-# Colons are part of some names, so the current word is taken from the whole line.
+_BASH = r"""# Names come from files that anybody may have named: nothing here may expand them.
 _llm_studio() {
-    local cur words
-    words=("${COMP_WORDS[@]:1:COMP_CWORD}")
-    cur="${COMP_WORDS[COMP_CWORD]}"
-    local IFS=$'\\n'
-    COMPREPLY=($(compgen -W "$(llm-studio completion --words "${words[@]}" 2>/dev/null)" -- "$cur"))
+    local words=() word="" glued="" index last start
+    # bash ends words at colons and equal signs, which are part of some names.
+    for ((index = 1; index <= COMP_CWORD; index++)); do
+        word="${COMP_WORDS[index]}"
+        last=$((${#words[@]} - 1))
+        if [[ $last -ge 0 && ( -n $glued || $word == [:=]* ) ]]; then
+            words[last]+="$word"
+        else
+            words+=("$word")
+        fi
+        if [[ $word == *[:=] ]]; then glued=1; else glued=""; fi
+    done
+    word="${words[${#words[@]} - 1]}"
+    start="${word%"${word##*[:=]}"}"
+    COMPREPLY=()
+    while IFS= read -r word; do
+        printf -v word '%q' "${word#"$start"}"
+        COMPREPLY+=("$word")
+    done < <(llm-studio completion --words "${words[@]}" 2>/dev/null)
 }
 complete -o default -F _llm_studio llm-studio
 """

@@ -6,6 +6,7 @@ With FILE (a name from the list, or any path), what the file says about itself.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         library = Library.scan(settings.models, headers, caches=settings.caches)
         if arguments.file is None:
             return _list(library, arguments.json, settings.models)
-        path = Path(arguments.file).expanduser()
+        path = Path(os.path.expanduser(arguments.file))
         model = _at(path, headers) if path.is_file() else library.get(arguments.file)
     if arguments.template:
         return _show_template(model)

@@ -58,8 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _text_of(entry: Entry) -> str:
     try:
         return entry.path.read_bytes().decode()  # with the line ends that it has
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudioError(f"Cannot read {entry.path}", why=str(error)) from error
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise StudioError(f"Cannot read {entry.path}", why=why) from error
+    except UnicodeDecodeError as error:
+        raise StudioError(f"{entry.path} is not UTF-8 text") from error
 
 
 def _assignment(word: str) -> tuple[str, object]:

@@ -7,6 +7,7 @@ context, where the layers go) is left unset.
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from llm_studio.cli.output import narrate, print_json, say
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _model(here: Workspace, wanted: str) -> ModelFile:
     """By name; or by path, which must lie where the engine will find it again."""
-    path = Path(wanted).expanduser()
+    path = Path(os.path.expanduser(wanted))
     if not path.exists():
         return here.library.get(wanted)
     for model in here.library:

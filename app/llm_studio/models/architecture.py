@@ -5,6 +5,7 @@ Nothing is inferred from names of files: every figure comes from metadata or fro
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ llama.cpp's code for these architectures; newer files carry it as metadata."""
 
 MAX_BLOCKS = 1024
 """Twice what llama.cpp accepts."""
+
+MAX_COUNT = 1 << 32
 
 _BLOCK = re.compile(r"blk\.(\d+)\.(.+)")
 _EXPERTS = re.compile(r"ffn_(up|down|gate|gate_up)_(ch)?exps\b")
@@ -72,20 +75,18 @@ class Architecture:
         """A metadata number of this architecture; the largest where there is one per layer."""
         value = self._value(key)
         if isinstance(value, tuple):
-            numbers = [each for each in value if isinstance(each, int)]
-            return max(numbers, default=default)
-        return int(value) if isinstance(value, int | float) else default
+            return max((_count(each, default) for each in value), default=default)
+        return _count(value, default)
 
     def per_block(self, key: str, default: int = 0) -> list[int]:
         """A metadata number for each block; a single one holds for all."""
         value = self._value(key)
         if isinstance(value, tuple):
-            numbers = [each if isinstance(each, int) else default for each in value]
+            numbers = [_count(each, default) for each in value]
             return (numbers + [numbers[-1] if numbers else default] * self.block_count)[
                 : self.block_count
             ]
-        number = int(value) if isinstance(value, int | float) else default
-        return [number] * self.block_count
+        return [_count(value, default)] * self.block_count
 
     @property
     def known(self) -> bool:
@@ -94,8 +95,7 @@ class Architecture:
     @cached_property
     def block_count(self) -> int:
         """Blocks that are computed; those that only predict further tokens are left out."""
-        declared = self._value("block_count")
-        count = declared if isinstance(declared, int) else len(self.blocks)
+        count = self.number("block_count", len(self.blocks))
         # A header may claim any number; more blocks than tensors there cannot be.
         count = min(count, max(self.blocks, default=-1) + 1, MAX_BLOCKS)
         return max(count - self.predicting_blocks, 0)
@@ -109,7 +109,7 @@ class Architecture:
     def trained_context(self) -> int:
         return self.number("context_length")
 
-    @property
+    @cached_property
     def embedding(self) -> int:
         return self.number("embedding_length")
 
@@ -146,25 +146,28 @@ class Architecture:
     def value_length(self) -> int:
         return self.number("attention.value_length") or self.embedding // self.heads
 
-    def head_lengths(self, block: int) -> tuple[int, int]:
-        """Key and value length of a head; behind a sliding window they may differ."""
-        if self.windowed[block]:
-            return (
-                self.number("attention.key_length_swa") or self.key_length,
-                self.number("attention.value_length_swa") or self.value_length,
-            )
-        return self.key_length, self.value_length
+    @cached_property
+    def window_lengths(self) -> tuple[int, int]:
+        """Key and value length of a head behind a sliding window, where they may differ."""
+        return (
+            self.number("attention.key_length_swa") or self.key_length,
+            self.number("attention.value_length_swa") or self.value_length,
+        )
 
-    @property
+    def head_lengths(self, block: int) -> tuple[int, int]:
+        """Key and value length of a head."""
+        return self.window_lengths if self.windowed[block] else (self.key_length, self.value_length)
+
+    @cached_property
     def latent_attention(self) -> bool:
         """Multi-head latent attention (MLA): keys and values share one compressed row."""
         return self.number("attention.key_length_mla") > 0
 
-    @property
+    @cached_property
     def latent_row(self) -> int:
         return self.number("attention.kv_lora_rank") + self.number("rope.dimension_count")
 
-    @property
+    @cached_property
     def window(self) -> int:
         if self.name == "llama4":  # looks through chunks, which are kept like windows
             return self.number("attention.chunk_size") or 8192
@@ -179,7 +182,7 @@ class Architecture:
         if isinstance(pattern, tuple):
             flags = [bool(each) for each in pattern]
             return (flags + [False] * self.block_count)[: self.block_count]
-        period = pattern if isinstance(pattern, int) else WINDOW_PATTERNS.get(self.name, 0)
+        period = _count(pattern, WINDOW_PATTERNS.get(self.name, 0))
         if period < 1:
             return [False] * self.block_count
         return [block % period < period - 1 for block in range(self.block_count)]
@@ -203,10 +206,10 @@ class Architecture:
         channels = inner + 2 * self.number("ssm.group_count") * state
         return Recurrent((self.number("ssm.conv_kernel") - 1) * channels, inner * state)
 
-    @property
+    @cached_property
     def first_sharing_block(self) -> int:
         """From this block on, blocks read the cache of an earlier one instead of their own."""
-        return self.block_count - self.number("attention.shared_kv_layers")
+        return max(self.block_count - self.number("attention.shared_kv_layers"), 0)
 
     def shared_source(self, block: int) -> int | None:
         """The block whose cache a sharing block reads: the last of its kind before them all."""
@@ -215,8 +218,12 @@ class Architecture:
         earlier = range(self.first_sharing_block - 1, -1, -1)
         return next((b for b in earlier if self.windowed[b] == self.windowed[block]), None)
 
-    def attends(self, block: int) -> bool:
-        """Whether the block keeps keys and values of its own."""
+    @cached_property
+    def attending(self) -> list[bool]:
+        """For each block, whether it keeps keys and values of its own."""
+        return [self._attends(block) for block in range(self.block_count)]
+
+    def _attends(self, block: int) -> bool:
         if block >= self.first_sharing_block or self.kv_heads[block] == 0:
             return False
         if self.recurrent[block] is None:
@@ -248,6 +255,11 @@ class Architecture:
         ]
 
     @property
+    def sound(self) -> bool:
+        """Whether the header says what any model must say of itself."""
+        return min(self.block_count, self.embedding, self.trained_context) > 0
+
+    @property
     def size(self) -> int:
         return sum(tensor.size for tensor in self.header.tensors)
 
@@ -260,6 +272,15 @@ class Architecture:
                 elements *= extent
             total += elements
         return total
+
+
+def _count(value: object, default: int) -> int:
+    """A number that counts something. Headers are hostile: no negative, endless or absurd one."""
+    if isinstance(value, float):
+        value = int(value) if math.isfinite(value) else None
+    if not isinstance(value, int):
+        return default
+    return min(max(value, 0), MAX_COUNT)
 
 
 def is_expert(tensor: Tensor) -> bool:

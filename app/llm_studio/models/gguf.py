@@ -35,6 +35,10 @@ MAX_KEPT_TEXT = 32 * 1024 * 1024
 """All kept strings together."""
 MAX_KEPT_ARRAY = 1_024
 """Longest array kept; arrays that say something per layer are shorter."""
+MAX_ARRAY = 1 << 24
+"""Longest array walked over; the largest vocabularies have some 300,000 entries."""
+MAX_KEPT_VALUES = 1 << 20
+"""All kept array elements together."""
 MAX_DIMENSIONS = 4
 WINDOW = 1 << 20
 
@@ -202,7 +206,7 @@ class _Reader:
 
     def bad(self, why: str, *, hint: str = "") -> BadModelFile:
         return BadModelFile(
-            f"{self.path.name} is not a usable model file",
+            f"{untrusted_line(self.path.name)} is not a usable model file",
             why=f"{why} (at byte {self.position:,})",
             hint=hint or "Download it again, or remove it.",
         )
@@ -297,6 +301,7 @@ class _Parser:
     def __init__(self, reader: _Reader) -> None:
         self._reader = reader
         self._kept = 0
+        self._kept_values = 0
 
     def header(self) -> Header:
         version = self._preamble()
@@ -384,6 +389,11 @@ class _Parser:
         reader = self._reader
         kind = self._kind(reader.u32(), key)
         count = reader.u64()
+        if count > MAX_ARRAY:
+            raise reader.bad(f"{untrusted_line(key)!r} claims {count:,} values")
+        self._kept_values += count if count <= MAX_KEPT_ARRAY else 0
+        if self._kept_values > MAX_KEPT_VALUES:
+            raise reader.bad("the header holds too many arrays")
         if kind is ValueType.ARRAY:
             raise reader.bad(f"{untrusted_line(key)!r} is an array of arrays")
         if kind is ValueType.STRING:

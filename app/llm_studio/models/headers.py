@@ -75,7 +75,7 @@ class Headers:
     def _keep(self, path: str, stamp: str, header: Header) -> None:
         if self._database is None:
             return
-        with contextlib.suppress(sqlite3.Error, UnicodeEncodeError):
+        with contextlib.suppress(sqlite3.Error, UnicodeEncodeError), self._database:
             self._database.execute(
                 "INSERT OR REPLACE INTO headers VALUES (?, ?, ?)",
                 (path, stamp, json.dumps(_encode(header), separators=(",", ":"))),
@@ -85,6 +85,8 @@ class Headers:
 def _open(path: Path) -> sqlite3.Connection:
     try:
         return _prepare(path)
+    except sqlite3.OperationalError:  # locked, or no place: not its fault, so it is left alone
+        raise
     except sqlite3.DatabaseError:  # not a database any more: it is only a cache
         path.unlink()
         return _prepare(path)
@@ -93,6 +95,8 @@ def _open(path: Path) -> sqlite3.Connection:
 def _prepare(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=2)
     try:
+        database.execute("PRAGMA journal_mode = WAL")  # readers wait for no writer
+        database.execute("PRAGMA synchronous = OFF")
         if database.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
             database.execute("DROP TABLE IF EXISTS headers")
             database.execute(f"PRAGMA user_version = {FORMAT}")

@@ -74,9 +74,12 @@ def shards_told(missing: Sequence[int], count: int) -> str:
 class Library:
     """Every model file, read when asked for."""
 
-    def __init__(self, found: Iterable[Found], headers: Headers) -> None:
+    def __init__(
+        self, found: Iterable[Found], headers: Headers, folders: Sequence[Path] = ()
+    ) -> None:
         self._found = list(found)
         self._headers = headers
+        self._folders = folders
         self._read: dict[str, ModelFile] = {}
 
     @classmethod
@@ -90,7 +93,8 @@ class Library:
         home: Path | None = None,
     ) -> Library:
         environment = os.environ if environment is None else environment
-        return cls(find_files(folders, caches, environment, home or Path.home()), headers)
+        found = find_files(folders, caches, environment, home or Path.home())
+        return cls(found, headers, folders)
 
     @cached_property
     def _models(self) -> dict[str, ModelFile]:
@@ -123,6 +127,9 @@ class Library:
         for model in self._models.values():
             if name in (model.name, *model.also) or name in map(str, model.paths):
                 return self._with_header(model.name)
+        for model in self._models.values():
+            if _identity(Path(name)) in map(_identity, model.paths) and _identity(Path(name)):
+                return self._with_header(model.name)
         names = [model.name for model in self._models.values()]
         near = did_you_mean(name, [*names, *(each.rsplit("/", 1)[-1] for each in names)])
         raise NotFound(
@@ -131,7 +138,7 @@ class Library:
         )
 
     def find(self, file: str, repo: str | None = None) -> ModelFile | None:
-        """The model that a profile means: by name, by repository, or by a file name of its own."""
+        """The model that a profile means: by name, by repository, or by its file's name alone."""
         wanted = file.rsplit("/", 1)[-1]
         same: list[ModelFile] = []
         for model in self._models.values():
@@ -153,6 +160,13 @@ class Library:
                     return self._with_header(each.name)
         return None
 
+    def plain(self, file: str) -> Path | None:
+        """A file that is no model, like a chat template, below one of the folders."""
+        for folder in self._folders:
+            if _identity(folder / file):
+                return folder / file
+        return None
+
     def _with_header(self, name: str) -> ModelFile:
         if name not in self._read:
             self._read[name] = self._complete(self._models[name])
@@ -162,7 +176,8 @@ class Library:
         try:
             parts = [self._headers.read(path) for path in model.paths]
         except StudioError as error:
-            problem = f"{error.what}: {error.why}" if error.why else error.what
+            told = f"{error.what}: {error.why}" if error.why else error.what
+            problem = untrusted_line(told, limit=400)
             return replace(model, kind="unknown", problem=problem)
         first = parts[0]
         tensors = tuple(tensor for part in parts for tensor in part.tensors)
@@ -216,7 +231,7 @@ def _kind(header: Header, name: str) -> str:
         return "projector"
     if declared == "adapter":
         return "adapter"
-    if not Architecture(header).block_count:
+    if not Architecture(header).sound:
         return "unknown"
     return "model"
 

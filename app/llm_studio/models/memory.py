@@ -251,7 +251,7 @@ class Footprint:
         arch = self.architecture
         for block, where in enumerate(placement.blocks):
             at = where if serving.kv_offload else HOST
-            if arch.attends(block):
+            if arch.attending[block]:
                 _add(tally.context, tally.host, 1, at, self._cache_of(block, serving))
             state = arch.recurrent[block]
             if state is not None:
@@ -292,7 +292,7 @@ class Footprint:
             flash_attention=serving.flash_attention,
             cache_on_device=serving.kv_offload,
             largest_cache=max(
-                (self._cache_of(b, serving) for b in range(arch.block_count) if arch.attends(b)),
+                (self._cache_of(b, serving) for b in range(arch.block_count) if arch.attending[b]),
                 default=0,
             ),
         )

@@ -71,10 +71,9 @@ def _gguf_files(folder: Path) -> Iterator[Path]:
 
 
 def _huggingface(environment: Mapping[str, str], home: Path) -> Iterator[Found]:
-    cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
-    hub = Path(
-        environment.get("HF_HUB_CACHE")
-        or Path(environment.get("HF_HOME") or cache / "huggingface") / "hub"
+    cache = _place(environment, "XDG_CACHE_HOME", home / ".cache")
+    hub = _place(
+        environment, "HF_HUB_CACHE", _place(environment, "HF_HOME", cache / "huggingface") / "hub"
     )
     for repository in _folders(hub, "models--*--*"):
         repo = repository.name.removeprefix("models--").replace("--", "/", 1)
@@ -87,12 +86,10 @@ def _huggingface(environment: Mapping[str, str], home: Path) -> Iterator[Found]:
 
 
 def _llama_cpp(environment: Mapping[str, str], home: Path) -> Iterator[Found]:
-    if environment.get("LLAMA_CACHE"):
-        folder = Path(environment["LLAMA_CACHE"])
-    elif sys.platform == "darwin":
-        folder = home / "Library/Caches/llama.cpp"
-    else:
-        folder = Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "llama.cpp"
+    usual = _place(environment, "XDG_CACHE_HOME", home / ".cache") / "llama.cpp"
+    if sys.platform == "darwin":
+        usual = home / "Library/Caches/llama.cpp"
+    folder = _place(environment, "LLAMA_CACHE", usual)
     for path in _gguf_files(folder):
         yield Found(path.relative_to(folder).as_posix(), path, "llama.cpp")
 
@@ -106,10 +103,9 @@ def _lm_studio(home: Path) -> Iterator[Found]:
 
 
 def _ollama(environment: Mapping[str, str], home: Path) -> Iterator[Found]:
-    chosen = environment.get("OLLAMA_MODELS")
-    roots = [Path(chosen)] if chosen else []
-    roots += [home / ".ollama/models", Path("/usr/share/ollama/.ollama/models")]
-    for root in roots:
+    usual = home / ".ollama/models"
+    chosen = _place(environment, "OLLAMA_MODELS", usual)
+    for root in dict.fromkeys((chosen, usual, Path("/usr/share/ollama/.ollama/models"))):
         for manifest in _files(root / "manifests"):
             yield from _ollama_layers(root, manifest)
 
@@ -133,8 +129,26 @@ def _ollama_layers(root: Path, manifest: Path) -> Iterator[Found]:
         suffix = suffixes.get(kind.removeprefix("application/vnd.ollama.image."))
         if match and suffix is not None:
             blob = root / "blobs" / f"sha256-{match[1]}"
-            if blob.is_file():
+            if _is_file(blob):
                 yield Found(name + suffix, blob, "ollama", "", match[1])
+
+
+def _place(environment: Mapping[str, str], variable: str, usual: Path) -> Path:
+    """A folder that a variable may move, with ~ as the shell knows it."""
+    chosen = environment.get(variable)
+    if not chosen:
+        return usual
+    try:
+        return Path(chosen).expanduser()
+    except RuntimeError:  # the home of nobody
+        return usual
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that only another user may enter
+        return False
 
 
 def _folders(folder: Path, pattern: str) -> list[Path]:

@@ -94,7 +94,7 @@ class Catalogue:
         if entry is None:
             raise NotFound(
                 f"There is no profile {untrusted_line(id_)!r}",
-                hint=did_you_mean(id_, self.entries) or "`llm-studio list --all` shows them all.",
+                hint=did_you_mean(id_, self.entries) or "`llm-studio list` shows them all.",
             )
         return entry
 

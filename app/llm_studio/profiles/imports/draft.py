@@ -44,7 +44,8 @@ class Draft:
                 SECTIONS[section].model_validate({name: value})
             except ValidationError as error:
                 why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-                self.note(line, f"{key} = {value!r} was left out: {why}.")
+                shown = untrusted_line(repr(value), limit=80)
+                self.note(line, f"{key} = {shown} was left out: {why}.")
                 return False
         self.put(key, value, line)
         return True

@@ -1,0 +1,313 @@
+"""llama-server as a process of this machine: a binary, or the server inside the xllamacpp wheel."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import psutil
+
+from llm_studio.engines.arguments import server_arguments
+from llm_studio.engines.base import (
+    Abilities,
+    Availability,
+    EngineError,
+    Launch,
+    RawLine,
+    Running,
+    Vitals,
+    now,
+)
+from llm_studio.storage import write_atomically
+
+LOG_LIMIT = 32 << 20
+"""The log file is cut when it grows beyond this; the studio has read it by then."""
+READ = 256 << 10
+POLL = 0.1
+
+
+class ProcessEngine:
+    """Starts and finds llama-server processes; each leaves a record from which it is adopted."""
+
+    kind = "process"
+
+    def __init__(self, folder: Path, binary: str = "") -> None:
+        self._folder = folder
+        self._binary = binary
+        self._children: dict[str, asyncio.subprocess.Process] = {}
+
+    def _command(self) -> list[str]:
+        found = self._binary or shutil.which("llama-server")
+        if found:
+            return [found]
+        return [sys.executable, "-m", "llm_studio.engines.embedded"]
+
+    async def availability(self) -> Availability:
+        command = self._command()
+        if len(command) == 1:
+            if not os.access(command[0], os.X_OK):
+                told = f"{command[0]} cannot be run."
+                return Availability(False, told, "Mend the setting `llama_server`.")
+            return Availability(True, f"llama-server at {command[0]}")
+        from importlib.util import find_spec
+
+        if find_spec("xllamacpp") is None:
+            return Availability(
+                False,
+                "There is no llama-server on this machine.",
+                "Install llama.cpp, or the wheel:  pip install xllamacpp",
+            )
+        return Availability(True, "the llama.cpp inside the xllamacpp wheel")
+
+    async def abilities(self, image: str = "") -> Abilities:
+        command = self._command()
+        version, help_text = await asyncio.gather(
+            _output(*command, "--version"), _output(*command, "--help")
+        )
+        return Abilities(version_in(version), flags_in(help_text))
+
+    async def start(self, launch: Launch) -> Running:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        port = _free_port()
+        key_file = self._path(launch.instance, "key")
+        _write_private(key_file, launch.key + "\n")
+        words = [
+            word
+            for argument in server_arguments(launch.entry, launch.files, launch.chosen)
+            for word in argument.words
+        ]
+        command = [
+            *self._command(),
+            *words,
+            *("--host", "127.0.0.1", "--port", str(port), "--api-key-file", str(key_file)),
+            *("--cors-origins", "localhost", "--metrics"),
+        ]
+        log = os.open(
+            self._path(launch.instance, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
+        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=_environment(launch),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise EngineError("llama-server does not start", why=str(error)) from error
+        finally:
+            os.close(log)
+        self._children[launch.instance] = process
+        running = Running(
+            self.kind,
+            launch.instance,
+            launch.entry.id,
+            f"http://127.0.0.1:{port}",
+            launch.key,
+            now(),
+            tuple(command),
+            f"process {process.pid}",
+        )
+        self._record(running, process.pid)
+        return running
+
+    def _record(self, running: Running, pid: int) -> None:
+        born = 0.0
+        with contextlib.suppress(psutil.Error):
+            born = psutil.Process(pid).create_time()
+        kept = {**asdict(running), "pid": pid, "born": born}
+        write_atomically(self._path(running.instance, "json"), json.dumps(kept), mode=0o600)
+
+    async def running(self) -> Sequence[Running]:
+        found = []
+        for path in sorted(self._folder.glob("process-*.json")):
+            try:
+                kept = json.loads(path.read_text(encoding="utf-8"))
+                pid, born = kept.pop("pid"), kept.pop("born")
+                kept["command"] = tuple(kept["command"])
+                running = Running(**kept)
+            except (OSError, ValueError, TypeError, KeyError):
+                continue
+            if _same_process(pid, born) is not None:
+                found.append(running)
+            elif running.instance not in self._children:
+                self._remove(running.instance)
+        return found
+
+    def _identity(self, running: Running) -> tuple[int, float] | None:
+        try:
+            kept = json.loads(self._path(running.instance, "json").read_text(encoding="utf-8"))
+            return int(kept["pid"]), float(kept["born"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    async def vitals(self, running: Running) -> Vitals:
+        child = self._children.get(running.instance)
+        if child is not None and child.returncode is not None:
+            return Vitals(False, _exit_code(child.returncode))
+        if child is not None:
+            return Vitals(True)
+        identity = self._identity(running)
+        if identity is None:
+            return Vitals(False, gone=True)
+        # Somebody else's child by now: how it ended, only its parent was told.
+        return Vitals(_same_process(*identity) is not None)
+
+    async def log(self, running: Running, mark: str = "") -> AsyncIterator[RawLine]:
+        path = self._path(running.instance, "log")
+        position, rest = int(mark) if mark.isdigit() else 0, b""
+        while True:
+            # Ask first, then read: what it wrote before it ended is not missed.
+            ended = not (await self.vitals(running)).alive
+            try:
+                chunk, position = await asyncio.to_thread(_read_on, path, position)
+            except OSError:
+                return
+            rest += chunk
+            *lines, rest = rest.split(b"\n")
+            if len(rest) > READ:
+                lines, rest = [*lines, rest], b""
+            for line in lines:
+                yield RawLine(line.decode("utf-8", "replace"), now(), str(position - len(rest)))
+            if ended and not chunk:
+                if rest:
+                    yield RawLine(rest.decode("utf-8", "replace"), now(), str(position))
+                return
+            if not chunk:
+                await asyncio.sleep(POLL)
+
+    async def stop(self, running: Running, grace: float) -> None:
+        identity = self._identity(running)
+        process = _same_process(*identity) if identity else None
+        if process is not None:
+            await asyncio.to_thread(_end, process, grace)
+        child = self._children.get(running.instance)
+        if child is not None:
+            await child.wait()
+
+    async def forget(self, running: Running) -> None:
+        self._children.pop(running.instance, None)
+        self._remove(running.instance)
+
+    async def close(self) -> None:
+        return
+
+    def _remove(self, instance: str) -> None:
+        for suffix in ("json", "key", "log"):
+            self._path(instance, suffix).unlink(missing_ok=True)
+
+    def _path(self, instance: str, suffix: str) -> Path:
+        return self._folder / f"process-{instance}.{suffix}"
+
+
+def _environment(launch: Launch) -> dict[str, str]:
+    """What the engine needs and no more: no token of another program reaches it."""
+    kept = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR", "VIRTUAL_ENV")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    gpus = launch.entry.require().engine.gpus
+    if gpus == "none":
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    elif gpus not in (None, "all"):
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(d.uuid for d in launch.devices)
+    return environment
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+
+
+def _same_process(pid: int, born: float) -> psutil.Process | None:
+    """The process of this number, if it is still the one that was started then."""
+    try:
+        process = psutil.Process(pid)
+        if abs(process.create_time() - born) > 1 or process.status() == psutil.STATUS_ZOMBIE:
+            return None
+    except psutil.Error:
+        return None
+    return process
+
+
+def _end(process: psutil.Process, grace: float) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(grace)
+            return
+        process.kill()
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(10)
+
+
+def _read_on(path: Path, position: int) -> tuple[bytes, int]:
+    """What was written after a position. A file that was cut is read from its beginning."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size < position:
+            position = 0
+        file.seek(position)
+        chunk = file.read(READ)
+        position += len(chunk)
+        if position >= LOG_LIMIT and position == size:
+            os.truncate(path, 0)
+            position = 0
+    return chunk, position
+
+
+def _exit_code(returncode: int) -> int:
+    """As a shell tells it: 128 and the signal's number for one that was killed."""
+    return 128 - returncode if returncode < 0 else returncode
+
+
+async def _output(*command: str) -> str:
+    """What a short command prints, wherever it prints it."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        printed, _ = await asyncio.wait_for(process.communicate(), 30)
+    except (OSError, TimeoutError) as error:
+        raise EngineError(f"{command[0]} does not answer", why=str(error)) from error
+    return printed.decode("utf-8", "replace")
+
+
+_FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
+
+
+def flags_in(help_text: str) -> frozenset[str]:
+    """The flags that a llama-server's help lists."""
+    found: set[str] = set()
+    for line in help_text.splitlines():
+        if line.startswith("-"):
+            found.update(_FLAG.findall(re.split(r"\s{2,}(?![-\s])", line, maxsplit=1)[0]))
+    return frozenset(found)
+
+
+def version_in(text: str) -> str:
+    """`version: 0.7.0 (11669)` as `0.7.0 (11669)`."""
+    match = re.search(r"version:\s*(.+)", text)
+    return match[1].strip()[:80] if match else "unknown"
