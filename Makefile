@@ -4,7 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+# Scripts in a virtual environment name its place, so a checkout that moved needs a new one.
+READY := $(VENV)/.ready-$(shell pwd | cksum | cut -d' ' -f1)
 
 .PHONY: run test check lint types layers bench format clean
 

@@ -7,7 +7,8 @@ say() { printf '%s\n' "$*" >&2; }
 
 if command -v uv >/dev/null 2>&1; then
     say "Setting up $VENV with uv …"
-    uv venv --quiet --allow-existing --python "$PYTHON" "$VENV"
+    "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || PYTHON='>=3.11'
+    uv venv --quiet --clear --python "$PYTHON" "$VENV"
     uv pip install --quiet --python "$VENV/bin/python" --editable . --group dev
     exit 0
 fi
@@ -35,6 +36,6 @@ if ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
 fi
 
 say "Setting up $VENV with $PYTHON …"
-"$PYTHON" -m venv "$VENV"
+"$PYTHON" -m venv --clear "$VENV"
 "$VENV/bin/python" -m pip install --quiet --upgrade 'pip>=25.1'
 "$VENV/bin/python" -m pip install --quiet --editable . --group dev

@@ -13,7 +13,7 @@ import time
 import tracemalloc
 from pathlib import Path
 
-from tests.standins.gguf_writer import Array, TensorSpec, Typed, write_gguf
+from tests.standins.gguf_writer import Array, TensorSpec, Typed, Value, write_gguf
 
 from llm_studio.models.gguf import read_header
 
@@ -36,7 +36,7 @@ def write_file(path: Path, seed: int) -> None:
             found.append(text[at : at + length])
         return found
 
-    metadata = {
+    metadata: dict[str, Value] = {
         "general.architecture": "llama",
         "llama.block_count": 32,
         "tokenizer.ggml.tokens": Array("str", words(6.5)),

@@ -22,6 +22,11 @@ class StudioError(Exception):
         self.why = why
         self.hint = hint
 
+    @property
+    def sentence(self) -> str:
+        """All of it in one line."""
+        return " ".join(filter(None, (f"{self.what}.", self.why, self.hint)))
+
 
 class UsageError(StudioError):
     exit_code = 2

@@ -161,7 +161,7 @@ def test_experts_go_before_layers_and_only_as_many_as_must(load: Load) -> None:
 
 def test_a_projector_and_a_draft_model_are_counted(load: Load) -> None:
     alone = plan(load("gemma-3-27b-q4km"), 48, context=32768)
-    companion = Companion(800 * MiB, load("llama-3.1-8b-q4km"))
+    companion = Companion(800 * MiB, draft=load("llama-3.1-8b-q4km"))
     both = plan(load("gemma-3-27b-q4km"), 48, context=32768, companion=companion)
     extra = both.estimate.devices[0].extras
     draft = load("llama-3.1-8b-q4km").estimate(Serving(context=32768, parallel=1), gpus(48))

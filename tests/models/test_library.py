@@ -13,6 +13,7 @@ from tests.standins.tiny_model import write_tiny_llama
 
 from llm_studio.errors import NotFound, StudioError
 from llm_studio.models import headers as headers_module
+from llm_studio.models.gguf import read_header
 from llm_studio.models.headers import Headers
 from llm_studio.models.library import Library, ModelFile
 
@@ -245,7 +246,7 @@ class Counter:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        real = headers_module.read_header
+        real = read_header
 
         def counted(path: Path) -> object:
             self.count += 1

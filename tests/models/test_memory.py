@@ -36,7 +36,10 @@ def gpus(*sizes: int) -> list[Device]:
 
 
 def serving(settings: dict[str, Any]) -> Serving:
-    return Serving(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()
+    }
+    return Serving(**values)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -107,10 +110,10 @@ def test_all_weights_are_somewhere(footprint_of: Any) -> None:
 
 
 def test_a_header_that_lies_about_its_layers_is_harmless(tmp_path: Path) -> None:
-    from tests.standins.gguf_writer import TensorSpec, Typed, write_gguf
+    from tests.standins.gguf_writer import TensorSpec, Typed, Value, write_gguf
 
     path = tmp_path / "liar.gguf"
-    metadata = {
+    metadata: dict[str, Value] = {
         "general.architecture": "llama",
         "llama.block_count": Typed("u32", 2**32 - 1),
         "llama.context_length": Typed("u32", 2**32 - 1),

@@ -215,8 +215,9 @@ def test_a_gpu_that_is_not_there_is_an_error_not_a_crash(folders: dict[str, Path
 def test_two_profiles_must_not_claim_one_name(tmp_path: Path) -> None:
     library = library_of(tmp_path)
     plans = [
-        plan_of('[server]\nalias = "fast, second"', library, id_="first"),
-        plan_of('[server]\nalias = "fast"', library, id_="second"),
+        plan_of('model.file = "a.gguf"\n[server]\nalias = "fast, second"', library, id_="first"),
+        plan_of('model.file = "b.gguf"\n[server]\nalias = "fast"', library, id_="second"),
+        plan_of('[server]\nalias = "fast"', library, id_="template"),
         plan_of("", library, id_="third"),
         plan_of("nonsense", library, id_="broken"),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from errno import EDQUOT, EFBIG, EIO, ENOSPC
@@ -13,6 +14,9 @@ from llm_studio.cli.commands import BY_NAME, COMMANDS, Command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for name in ("stdout", "stderr"):  # closed by whoever started us, as `>&-` does
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for the whole run
     # Help holds a few characters that not every terminal's encoding has.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -36,8 +40,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _forget_output() -> None:
     """What could not be written is not tried again on the way out."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from llm_studio.cli.output import Cell, Column, print_json, say, styled, table
+from llm_studio.cli.output import Cell, Column, narrate, print_json, say, styled, table
 from llm_studio.errors import NotFound, StudioError, UsageError, did_you_mean
 from llm_studio.settings import BY_KEY, Paths, Setting, Settings, Value, load_settings, read_config
 from llm_studio.storage import write_atomically
@@ -61,6 +61,9 @@ def _write(setting: Setting, text: str | None) -> None:
             raise UsageError(f"{setting.key} cannot be {text!r}", why=str(error)) from error
         document[setting.key] = _plain(value)
     write_atomically(path, tomlkit.dumps(document))
+    for folder in value if text is not None and isinstance(value, tuple) else ():
+        if not folder.is_dir():
+            narrate(f"Note: there is no folder {folder} yet.")
     if os.environ.get(setting.variable):
         raise StudioError(
             f"{setting.key} was written, but {setting.variable} overrules it",

@@ -34,7 +34,16 @@ def styled(text: str, style: str, stream: TextIO | None = None) -> str:
 def print_json(data: Any) -> None:
     import json
 
-    print(escaped(json.dumps(data, indent=2, ensure_ascii=not _is_utf8(sys.stdout))))
+    print(escaped(json.dumps(_finite(data), indent=2, ensure_ascii=not _is_utf8(sys.stdout))))
+
+
+def _finite(data: Any) -> Any:
+    """The data with numbers that JSON lacks (not a number, infinity) as null."""
+    if isinstance(data, float):
+        return data if abs(data) < float("inf") else None
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    return [_finite(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 def say(text: str = "") -> None:
@@ -99,8 +108,12 @@ class Cell:
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]]) -> None:
-    """Rows in aligned columns, within the width of the terminal."""
+    """Rows in aligned columns within the terminal's width; in a pipe, tabs between the values."""
     cells = [[_cell(value) for value in row] for row in rows]
+    if not sys.stdout.isatty():  # for other programs: no alignment to take apart again
+        for row in [[Cell(column.title) for column in columns], *cells]:
+            say("\t".join(cell.text for cell in row))
+        return
     widths = [
         max([_width(column.title), *(_width(row[index].text) for row in cells)])
         for index, column in enumerate(columns)

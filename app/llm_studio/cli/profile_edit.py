@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         changed = _in_editor(entry, text, path, catalogue, draft)
     if changed != text:
         try:
+            _same_as_before(entry, text)
             save(entry.id, path, changed, catalogue)
         except StudioError as error:
             if draft is not None:
@@ -53,6 +54,15 @@ def run(arguments: argparse.Namespace) -> int:
     copied = " (your copy of the shipped profile)" if entry.shipped else ""
     say(f"{entry.id}: written to {path}{copied}")
     return 0
+
+
+def _same_as_before(entry: Entry, text: str) -> None:
+    if _text_of(entry) != text:
+        raise StudioError(
+            f"{entry.path} was changed by somebody else meanwhile",
+            why="Nothing was written, lest that is lost.",
+            hint="Make your change again.",
+        )
 
 
 def _text_of(entry: Entry) -> str:

@@ -16,7 +16,6 @@ from llm_studio.errors import StudioError, UsageError
 from llm_studio.models.library import ModelFile
 from llm_studio.profiles.create import id_for, values_for
 from llm_studio.profiles.lint import lint
-from llm_studio.profiles.plan import Plan
 from llm_studio.profiles.save import check, check_id, compose, save
 
 
@@ -59,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
                 hint="Give another with --id, or --replace it.",
             )
         entry = save(id_, path, text, here.catalogue)
-        plan = Plan(entry, here.machine, here.library)
+        plan = here.plan_for(entry)
         if arguments.json:
             print_json({"id": id_, "path": str(path)})
             return 0

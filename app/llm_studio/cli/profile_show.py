@@ -23,7 +23,13 @@ from llm_studio.cli.output import (
     tokens,
 )
 from llm_studio.cli.workspace import gpu_option, workspace
-from llm_studio.engines.arguments import arguments_here, origin_of
+from llm_studio.engines.arguments import (
+    Argument,
+    arguments_here,
+    origin_of,
+    overruled_by_args,
+    server_environment,
+)
 from llm_studio.errors import NotReady, UsageError
 from llm_studio.models.fit import Fit
 from llm_studio.models.memory import MiB, Usage
@@ -31,7 +37,7 @@ from llm_studio.profiles.field import flag_of
 from llm_studio.profiles.plan import Plan
 from llm_studio.profiles.profile import SECTIONS
 from llm_studio.profiles.summary import summarise
-from llm_studio.text import untrusted_line
+from llm_studio.text import has_controls, untrusted_line
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -50,30 +56,44 @@ def run(arguments: argparse.Namespace) -> int:
     with workspace(arguments.gpus) as here:
         plan = here.plan(arguments.id)
         plan.entry.require()
+        if arguments.command and not _has_command(plan):
+            raise NotReady("The profile names no model file of its own, so there is no command")
+        words = arguments_here(plan, here.settings.paths.state) if _has_command(plan) else []
         if arguments.command:
-            return _show_command(plan)
-        if arguments.json:
-            print_json(_as_json(plan))
+            say(" ".join(line.strip() for line in _command_lines(plan, words)))
+        elif arguments.json:
+            print_json(_as_json(plan, words))
         else:
-            _show(plan)
+            _show(plan, words)
     return 0
 
 
-def _command(plan: Plan) -> list[str]:
-    words = ["llama-server"]
-    for argument in arguments_here(plan):
-        words.extend(argument.words)
-    return words
+def _has_command(plan: Plan) -> bool:
+    profile = plan.entry.require()
+    return profile.model.file is not None and profile.engine.kind != "external"
 
 
-def _show_command(plan: Plan) -> int:
-    if plan.entry.require().model.file is None:
-        raise NotReady("The profile names no model file, so there is no command")
-    say(untrusted_line(shlex.join(_command(plan)), limit=100_000))
-    return 0
+def _command_lines(plan: Plan, arguments: list[Argument]) -> list[str]:
+    """The command as a shell takes it, one argument a line."""
+    environment = server_environment(plan).items()
+    lines = [" ".join([*(f"{key}={_quoted(value)}" for key, value in environment), "llama-server"])]
+    return lines + ["    " + " ".join(map(_quoted, argument.words)) for argument in arguments]
 
 
-def _show(plan: Plan) -> None:
+def _quoted(word: str) -> str:
+    """A word as the shell reads it back; one with control characters is spelled out."""
+    if not has_controls(word):
+        return shlex.quote(word)
+    return "$'" + "".join(map(_spelled, word)) + "'"
+
+
+def _spelled(letter: str) -> str:
+    if has_controls(letter):
+        return f"\\u{ord(letter):04x}"
+    return f"\\{letter}" if letter in "\\'" else letter
+
+
+def _show(plan: Plan, arguments: list[Argument]) -> None:
     profile = plan.entry.require()
     say(styled(untrusted_line(profile.name), "bold"))
     if profile.summary:
@@ -87,11 +107,14 @@ def _show(plan: Plan) -> None:
     _show_state(plan)
     if plan.fit:
         _show_fit(plan.fit)
-    if profile.model.file:
+    if plan.trouble:
+        say(styled(untrusted_line(plan.trouble.sentence, limit=500), "red"))
+    for overruled in overruled_by_args(plan.entry):
+        say_wrapped(f"· `args` sets {overruled} itself, which the plan does not know of.", "  ")
+    if arguments:
         say()
         say(styled("Command", "bold"))
-        for line in _wrapped(plan):
-            say(line)
+        say(" \\\n".join(_command_lines(plan, arguments)))
 
 
 def _show_values(plan: Plan) -> None:
@@ -162,13 +185,9 @@ def _usage(usage: Usage, style: str) -> list[Cell | str]:
     return [*(f"{part / MiB:,.0f}" for part in parts), Cell(f"{usage.total / MiB:,.0f}", style)]
 
 
-def _wrapped(plan: Plan) -> list[str]:
-    """The command as a shell would take it, one argument a line."""
-    lines = ["llama-server"]
-    for argument in arguments_here(plan):
-        lines[-1] += " \\"
-        lines.append("    " + untrusted_line(shlex.join(argument.words), limit=100_000))
-    return lines
+def _words(arguments: list[Argument]) -> list[str] | None:
+    words = [word for argument in arguments for word in argument.words]
+    return ["llama-server", *words] if words else None
 
 
 def _told(value: Any) -> str:
@@ -177,7 +196,7 @@ def _told(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _as_json(plan: Plan) -> dict[str, Any]:
+def _as_json(plan: Plan, arguments: list[Argument]) -> dict[str, Any]:
     profile, fit = plan.entry.require(), plan.fit
     values = {
         f"{name}.{key}": {"value": value, "origin": origin_of(plan.entry, name, key)}
@@ -190,7 +209,8 @@ def _as_json(plan: Plan) -> dict[str, Any]:
         **summarise(plan).model_dump(),
         "values": values,
         "memory": _fit_as_json(fit) if fit else None,
-        "command": _command(plan) if profile.model.file else None,
+        "command": _words(arguments),
+        "environment": server_environment(plan),
     }
 
 

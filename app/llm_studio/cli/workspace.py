@@ -13,7 +13,8 @@ from llm_studio.models.headers import Headers
 from llm_studio.models.library import Library
 from llm_studio.models.memory import Device, GiB
 from llm_studio.probes.machine import this_machine
-from llm_studio.profiles.catalogue import Catalogue
+from llm_studio.probes.overhead import UNMEASURED
+from llm_studio.profiles.catalogue import Catalogue, Entry
 from llm_studio.profiles.plan import Machine, Plan
 from llm_studio.settings import Settings, load_settings
 
@@ -26,10 +27,13 @@ class Workspace:
     machine: Machine
 
     def plan(self, id_: str) -> Plan:
-        return Plan(self.catalogue.get(id_), self.machine, self.library)
+        return self.plan_for(self.catalogue.get(id_))
+
+    def plan_for(self, entry: Entry) -> Plan:
+        return Plan(entry, self.machine, self.library, self.catalogue.card_for(entry))
 
     def plans(self) -> Iterator[Plan]:
-        return (Plan(entry, self.machine, self.library) for entry in self.catalogue)
+        return map(self.plan_for, self.catalogue)
 
 
 def gpu_option(parser: argparse.ArgumentParser) -> None:
@@ -63,5 +67,5 @@ def _imagined(sizes: str) -> tuple[Device, ...]:
                 f"{part!r} is no size of a GPU's memory", hint="Give sizes in GiB: --gpus 24G,16G"
             )
         memory = int(float(match[1]) * GiB)
-        devices.append(Device(f"GPU {index}", memory, memory))
+        devices.append(Device(f"GPU {index}", memory, memory, overhead=UNMEASURED))
     return tuple(devices)

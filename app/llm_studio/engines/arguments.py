@@ -10,7 +10,8 @@ from typing import Any
 
 from llm_studio.profiles.catalogue import Entry
 from llm_studio.profiles.field import Flag, flag_of
-from llm_studio.profiles.plan import Plan
+from llm_studio.profiles.lint import named_field
+from llm_studio.profiles.plan import Plan, split_scale
 from llm_studio.profiles.server import Sampling, ServerSettings
 
 
@@ -53,7 +54,7 @@ def server_arguments(
             else:
                 value = getattr(settings, name)
                 origin = origin_of(entry, section, name)
-            if value is None or (name, value) in _LEFT_UNSET or name in _FILES:
+            if value is None or value == [] or (name, value) in _LEFT_UNSET or name in _FILES:
                 continue
             for words in words_of(flag, value):
                 arguments.append(Argument(words, f"{section}.{name}", origin))
@@ -129,12 +130,15 @@ def _odd_arguments(entry: Entry, server: ServerSettings, sampling: Sampling) -> 
         yield Argument(tuple(server.args), "server.args", origin_of(entry, "server", "args"))
 
 
-def arguments_here(plan: Plan) -> list[Argument]:
+def arguments_here(plan: Plan, state: Path) -> list[Argument]:
     """The arguments on this machine itself; a file that is not here goes by its name."""
-    return server_arguments(plan.entry, _files_here(plan), plan.fit.chosen if plan.fit else None)
+    return server_arguments(
+        plan.entry, files_here(plan, state), plan.fit.chosen if plan.fit else None
+    )
 
 
-def _files_here(plan: Plan) -> Files:
+def files_here(plan: Plan, state: Path) -> Files:
+    """The files that the profile names, where they are on this machine."""
     profile = plan.entry.require()
     section, server = profile.model, profile.server
 
@@ -142,23 +146,40 @@ def _files_here(plan: Plan) -> Files:
         found = plan.companion(file)
         return found.path if found else Path(file) if file else None
 
-    lora = []
-    for adapter in server.lora or ():
-        file, scale = split_scale(adapter)
-        lora.append((place(file) or Path(file), scale))
+    adapters = (split_scale(adapter) for adapter in server.lora or ())
+    template = server.chat_template_file
     return Files(
         plan.model.path if plan.model else Path(section.file or ""),
         place(section.mmproj),
         place(section.draft),
-        tuple(lora),
-        place(server.chat_template_file),
-        Path(server.slot_save_path) if server.slot_save_path else None,
+        tuple((place(file) or Path(file), scale) for file, scale in adapters),
+        (plan.library.plain(template) or Path(template)) if template else None,
+        state / "slots" / server.slot_save_path if server.slot_save_path else None,
     )
 
 
-def split_scale(adapter: str) -> tuple[str, str]:
-    """`adapter.gguf:0.5` as its file and its scale."""
-    file, colon, scale = adapter.rpartition(":")
-    if colon and scale.replace(".", "", 1).isdigit():
-        return file, scale
-    return adapter, ""
+def server_environment(plan: Plan) -> dict[str, str]:
+    """What the engine's environment must say, so that it counts GPUs as the plan does."""
+    devices = plan.machine.devices
+    if not any(device.uuid for device in devices):
+        return {}
+    environment = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    gpus = plan.entry.require().engine.gpus
+    if gpus == "none":
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    elif gpus not in (None, "all"):
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(d.uuid for d in plan.seen_devices)
+    return environment
+
+
+_PLANNED = {
+    "context", "parallel", "kv_unified", "batch", "ubatch", "gpu_layers", "fit", "fit_target",
+    "split_mode", "tensor_split", "main_gpu", "devices", "cpu_moe", "n_cpu_moe", "kv_offload",
+    "override_tensor", "flash_attention", "cache_type_k", "cache_type_v", "swa_full",
+}  # fmt: skip
+
+
+def overruled_by_args(entry: Entry) -> list[str]:
+    """Words of `args` that set what the plan is made of; they come last, so they win."""
+    words = entry.require().server.args or []
+    return [word for word in words if (named_field(word) or "").partition(".")[2] in _PLANNED]

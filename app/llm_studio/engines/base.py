@@ -15,6 +15,7 @@ from typing import Protocol
 
 from llm_studio.engines.arguments import Files
 from llm_studio.errors import StudioError
+from llm_studio.models.fit import Chosen
 from llm_studio.models.memory import Device
 from llm_studio.profiles.catalogue import Entry
 
@@ -30,7 +31,7 @@ class Launch:
     entry: Entry
     files: Files
     """On this machine; an engine with another view of the disk translates them."""
-    chosen: dict[str, int | str]
+    chosen: Chosen
     """Settings that the plan added."""
     devices: tuple[Device, ...]
     image: str = ""

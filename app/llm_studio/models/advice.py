@@ -21,9 +21,10 @@ def advise(request: Request, fit: Fit) -> Iterator[str]:
         yield from _too_big(request, fit)
     elif fit.verdict is Verdict.EXPERTS_ON_CPU:
         moved = len(fit.estimate.placement.experts_on_host)
+        told = "" if request.placed else " A smaller quantisation, or less context, moves fewer."
         yield (
             f"The experts of {moved} of {arch.block_count} layers stay in host memory, which "
-            "slows generation. A smaller quantisation, or less context, keeps more on the GPU."
+            f"slows generation.{told}"
         )
     elif fit.verdict is Verdict.LAYERS_ON_CPU:
         count = fit.estimate.placement.on_host
@@ -58,10 +59,16 @@ def _too_big(request: Request, fit: Fit) -> Iterator[str]:
         yield f"Host memory lacks {_mib(lacking)}."
     if fit.largest_context and request.context:
         yield f"With a context of {fit.largest_context:,} it would fit."
-    elif request.placed:
+    elif request.placed and _fits_unplaced(request, fit):
         yield 'Leave the placement to llm-studio: unset gpu_layers and the like, or use "auto".'
     else:
         yield "Choose a smaller quantisation or a smaller model."
+
+
+def _fits_unplaced(request: Request, fit: Fit) -> bool:
+    plain = replace(request.serving, gpu_layers=None, cpu_moe=False, n_cpu_moe=0, tensor_split=())
+    again = replace(request, placed=False, serving=plain)
+    return Planner(again, fit.devices, fit.host).plan().fits
 
 
 def _all_gpus(request: Request, fit: Fit) -> Iterator[str]:

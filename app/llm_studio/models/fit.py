@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
 from llm_studio.models.memory import (
     HOST,
@@ -32,6 +33,10 @@ CONTEXT_STEP = 256
 LEAST_CONTEXT = 4096
 USEFUL_CONTEXT = 32768
 """Worth giving up speed for: with less, a long conversation or an agent soon runs out."""
+
+
+Chosen = dict[str, int | str | list[int]]
+"""Settings that the plan adds, by their profile names."""
 
 
 class Verdict(StrEnum):
@@ -56,6 +61,8 @@ class Companion:
     """Something loaded beside the model: its projector (weights and buffers), a draft model."""
 
     projector: int = 0
+    adapters: int = 0
+    """Bytes of LoRA adapters, which lie beside the weights that they change."""
     draft: Footprint | None = None
     draft_serving: Serving = field(default_factory=Serving)
 
@@ -78,7 +85,7 @@ class Request:
     """Whether a GPU computes long prompts with weights that stay on the host; it copies them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fit:
     """The answer: where everything goes, what it takes, and what was chosen."""
 
@@ -91,9 +98,16 @@ class Fit:
     serving: Serving
     largest_context: int
     """The most that fits in the same way; 0 where nothing fits."""
-    chosen: dict[str, int | str]
+    chosen: Chosen
     """Settings that the plan adds, by their profile names."""
-    advice: tuple[str, ...] = ()
+    request: Request
+
+    @cached_property
+    def advice(self) -> tuple[str, ...]:
+        """What would make it fit better; worked out when it is asked for."""
+        from llm_studio.models.advice import advise
+
+        return tuple(advise(self.request, self))
 
     @property
     def fits(self) -> bool:
@@ -122,7 +136,7 @@ WHOLE = (Verdict.ONE_GPU, Verdict.SPLIT)
 """Everything is on the GPUs."""
 
 Placer = Callable[[Serving], Placement | None]
-Way = tuple[Verdict, Placer, dict[str, int | str]]
+Way = tuple[Verdict, Placer, Chosen]
 """A way to place the model, and the settings that choose it."""
 
 
@@ -145,7 +159,7 @@ class Planner:
         wanted = self.request.context
         trained = self._arch.trained_context or USEFUL_CONTEXT
         ways = self._ways()
-        best: tuple[Verdict, Placer, dict[str, int | str], int] | None = None
+        best: tuple[Verdict, Placer, Chosen, int] | None = None
         for verdict, placer, chosen in ways:
             largest = self._largest_context(placer, max(trained, wanted or 0))
             enough = wanted or min(trained, USEFUL_CONTEXT)
@@ -172,9 +186,12 @@ class Planner:
         ways: list[Way] = []
         alone = sorted(range(count), key=lambda i: -self.room[i])
         for index in () if request.spread and count > 1 else alone:
-            chosen: dict[str, int | str] = {}
+            chosen: Chosen = {}
             if count > 1:
                 chosen = {"split_mode": "none", "main_gpu": index}
+                if len(set(request.margins)) > 1:  # the engine sees one GPU, so one margin
+                    margin = request.margins[min(index, len(request.margins) - 1)]
+                    chosen["fit_target"] = [margin // MiB]
             ways.append((Verdict.ONE_GPU, self._only(index), chosen))
         if count > 1:
             ways.append((Verdict.SPLIT, as_asked, {}))
@@ -289,11 +306,13 @@ class Planner:
     ) -> tuple[list[int], int]:
         companion, extras, host = self.request.companion, [0] * count, 0
         used = sorted({where for where in placement.blocks if where != HOST})
-        if companion.projector:
-            if used:
-                extras[used[0]] += companion.projector
-            else:
-                host += companion.projector
+        if used:
+            extras[used[0]] += companion.projector
+            for device in used:  # roughly: in proportion to the blocks that they change
+                share = placement.blocks.count(device) / len(placement.blocks)
+                extras[device] += int(companion.adapters * share)
+        else:
+            host += companion.projector + companion.adapters
         if self.request.op_offload:
             copied = self.request.footprint.largest_on_host(placement)
             for device in used:
@@ -349,7 +368,7 @@ class Planner:
         self,
         verdict: Verdict,
         placer: Placer,
-        chosen: dict[str, int | str],
+        chosen: Chosen,
         context: int,
         largest: int,
     ) -> Fit:
@@ -360,9 +379,26 @@ class Planner:
         if self.request.context is None:
             chosen = {"context": context, **chosen}
         if "split_mode" in chosen:
-            serving = replace(serving, split_mode="none", main_gpu=int(chosen["main_gpu"]))
+            main = chosen["main_gpu"]
+            assert isinstance(main, int)
+            serving = replace(serving, split_mode="none", main_gpu=main)
         estimate = self._measure(serving, placement)
-        return Fit(verdict, estimate, self.devices, self.room, self.host, serving, largest, chosen)
+        return self._fit(verdict, estimate, serving, largest, chosen)
+
+    def _fit(
+        self, verdict: Verdict, estimate: Estimate, serving: Serving, largest: int, chosen: Chosen
+    ) -> Fit:
+        return Fit(
+            verdict=verdict,
+            estimate=estimate,
+            devices=self.devices,
+            room=self.room,
+            host=self.host,
+            serving=serving,
+            largest_context=largest,
+            chosen=chosen,
+            request=self.request,
+        )
 
     def _too_big(self, ways: Sequence[Way], context: int, largest: int) -> Fit:
         """What it would take, to show what is lacking: at best, only host memory."""
@@ -375,9 +411,7 @@ class Planner:
                 if self._fits_devices(tried):
                     estimate = tried
                     break
-        return Fit(
-            Verdict.TOO_BIG, estimate, self.devices, self.room, self.host, serving, largest, {}
-        )
+        return self._fit(Verdict.TOO_BIG, estimate, serving, largest, {})
 
 
 def _offloaded(blocks: Sequence[int], experts: frozenset[int]) -> frozenset[int]:
@@ -386,8 +420,5 @@ def _offloaded(blocks: Sequence[int], experts: frozenset[int]) -> frozenset[int]
 
 
 def plan_fit(request: Request, devices: Sequence[Device], host: Host) -> Fit:
-    """Whether and how the request fits the machine, with advice."""
-    from llm_studio.models.advice import advise
-
-    fit = Planner(request, devices, host).plan()
-    return replace(fit, advice=tuple(advise(request, fit)))
+    """Whether and how the request fits the machine."""
+    return Planner(request, devices, host).plan()

@@ -7,6 +7,7 @@ the comparison). What a GPU needs for itself (context, workspaces) is `Device.ov
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -145,15 +146,23 @@ def estimate(header: Header, serving: Serving, devices: Sequence[Device]) -> Est
 class Footprint:
     """A model's memory under any settings; sizes are added up once, so that searching is cheap."""
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, pinned: Sequence[re.Pattern[str]] = ()) -> None:
+        """`pinned` matches the names of tensors that stay in host memory whatever the placement."""
         self.architecture = architecture
         arch = architecture
+        self._pinned = 0
+        self._pinned_experts: set[int] = set()
         self._dense = [0] * arch.block_count
         self._experts = [0] * arch.block_count
         self._largest = [0] * arch.block_count
         self._largest_expert = [0] * arch.block_count
         for block in range(arch.block_count):
             for tensor in arch.blocks.get(block, ()):
+                if any(pattern.search(tensor.name) for pattern in pinned):
+                    self._pinned += tensor.size
+                    if is_expert(tensor):
+                        self._pinned_experts.add(block)
+                    continue
                 self._largest[block] = max(self._largest[block], tensor.size)
                 if is_expert(tensor):
                     self._experts[block] += tensor.size
@@ -185,7 +194,7 @@ class Footprint:
         """Blocks onto devices as llama.cpp does it: in order, by each device's share."""
         count = self.architecture.block_count
         host_experts = range(count) if serving.cpu_moe else range(min(serving.n_cpu_moe, count))
-        experts = frozenset(b for b in host_experts if self._experts[b])
+        experts = frozenset(b for b in host_experts if self._experts[b]) | self._pinned_experts
         if not devices or serving.gpu_layers == 0:
             return Placement((HOST,) * count, HOST, frozenset())
         layers = count + self.architecture.predicting_blocks + 1
@@ -236,7 +245,7 @@ class Footprint:
         return largest
 
     def _add_weights(self, tally: _Tally, placement: Placement) -> None:
-        tally.host[0] += self._input
+        tally.host[0] += self._input + self._pinned
         for block, where in enumerate(placement.blocks):
             experts_at = HOST if block in placement.experts_on_host else where
             _add(tally.weights, tally.host, 0, where, self._dense[block])
@@ -313,7 +322,7 @@ class Footprint:
         with_experts = [
             block
             for block, where in enumerate(placement.blocks)
-            if where == device and self._experts[block]
+            if where == device and (self._experts[block] or block in self._pinned_experts)
         ]
         return bool(with_experts) and placement.experts_on_host.issuperset(with_experts)
 

@@ -17,6 +17,7 @@ from llm_studio.errors import NotFound, StudioError, did_you_mean
 from llm_studio.profiles.folders import files_in, shipped_folder
 from llm_studio.profiles.problem import KeyPath, Problem, line_of, problems_of
 from llm_studio.profiles.profile import SECTIONS, Profile
+from llm_studio.profiles.server import Sampling
 from llm_studio.text import untrusted_line
 
 MAX_FILE = 1 << 20
@@ -97,6 +98,17 @@ class Catalogue:
                 hint=did_you_mean(id_, self.entries) or "`llm-studio list` shows them all.",
             )
         return entry
+
+    def card_for(self, entry: Entry) -> Sampling | None:
+        """The samplers of the shipped profile for the same repository as one of the user's own."""
+        if entry.shipped or entry.profile is None or entry.profile.model.repo is None:
+            return None
+        for id_, source in self._shipped.items():
+            if id_ != entry.id and source.table is not None:
+                shipped = self._resolve(source).profile
+                if shipped and shipped.model.repo == entry.profile.model.repo:
+                    return shipped.sampling
+        return None
 
     def _resolve(self, source: Source) -> Entry:
         entry = Entry(source.id, source.path, source.shipped)

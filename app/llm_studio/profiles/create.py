@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from llm_studio.models.architecture import Architecture
 from llm_studio.models.gguf import Header
 from llm_studio.models.library import ModelFile
+from llm_studio.profiles.profile import ModelSection
 from llm_studio.profiles.server import Sampling
 from llm_studio.text import untrusted_line
 
@@ -38,7 +39,7 @@ def values_for(model: ModelFile) -> dict[str, Any]:
         "name": name_of(header, model.name),
         "tags": _tags(header),
         "model.file": model.name,
-        "model.repo": model.repo or None,
+        "model.repo": _repository(model.repo),
     }
     if model.projectors:
         folder = model.name.rpartition("/")[0]
@@ -56,6 +57,13 @@ def values_for(model: ModelFile) -> dict[str, Any]:
             "client.reasoning_prompt": "Reasoning: {level}",
         }
     return values
+
+
+def _repository(name: str) -> str | None:
+    """The folder names of a cache as a repository, where they can be one."""
+    with suppress(ValidationError):
+        return ModelSection.model_validate({"repo": name}).repo
+    return None
 
 
 def name_of(header: Header, fallback: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from llm_studio.errors import StudioError
 from llm_studio.models.architecture import Architecture
 from llm_studio.models.fit import Verdict
 from llm_studio.models.library import shards_told
@@ -41,11 +40,10 @@ def rule(function: Rule) -> Rule:
 
 def lint(plan: Plan) -> list[Finding]:
     """Everything that the rules find in a valid profile."""
-    try:
-        return [finding for each in RULES for finding in each(plan)]
-    except StudioError as error:
-        why = " ".join(filter(None, (error.why, error.hint)))
-        return [Finding("error", "", f"{error.what}.", why)]
+    if plan.trouble is not None:
+        why = " ".join(filter(None, (plan.trouble.why, plan.trouble.hint)))
+        return [Finding("error", "", f"{plan.trouble.what}.", why)]
+    return [finding for each in RULES for finding in each(plan)]
 
 
 def _server(plan: Plan) -> ServerSettings:
@@ -66,6 +64,9 @@ def model_file(plan: Plan) -> Iterator[Finding]:
         why = f"Get it from {section.repo}." if section.repo else "Put it into a models folder."
         yield Finding("note", "model.file", f"{section.file} is not on this machine.", why)
         return
+    if section.file not in (model.name, *model.also) and not model.repo:
+        what = f"found as {model.name}, by its file's name alone."
+        yield Finding("note", "model.file", what, "Name it so, lest another of that name is taken.")
     if model.missing:
         what = f"{shards_told(model.missing, model.shard_count)} missing."
         yield Finding("error", "model.file", what, "llama.cpp loads all shards or none.")
@@ -265,12 +266,12 @@ _FAR = {"temperature": 0.31, "top_p": 0.101, "min_p": 0.041, "repeat_penalty": 0
 
 @rule
 def far_from_recommended(plan: Plan) -> Iterator[Finding]:
-    """Samplers against those that the model file itself recommends."""
+    """Samplers against the model card's: as the file has them, or a shipped profile of it."""
     header = plan.model.header if plan.model else None
-    if header is None:
-        return
+    card = plan.card.model_dump(exclude_none=True) if plan.card else {}
+    card |= recommended_sampling(header) if header else {}
     sampling = plan.entry.require().sampling
-    for key, recommended in recommended_sampling(header).items():
+    for key, recommended in card.items():
         value = getattr(sampling, key)
         if value is None:
             continue
@@ -294,7 +295,7 @@ def _near_count(value: int, recommended: int) -> bool:
 def shared_aliases(plans: Iterable[Plan]) -> Iterator[tuple[str, Finding]]:
     """API names that more than one profile claims; the first keeps it."""
     owners: dict[str, str] = {}
-    every = [plan for plan in plans if plan.profile is not None]
+    every = [plan for plan in plans if plan.profile is not None and plan.profile.servable]
     for plan in every:
         owners[plan.entry.id] = plan.entry.id
     for plan in every:

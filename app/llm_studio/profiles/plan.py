@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from llm_studio.errors import StudioError
@@ -14,7 +15,7 @@ from llm_studio.models.memory import Device, Footprint, MiB, Serving
 from llm_studio.models.projector import projector_memory
 from llm_studio.profiles.catalogue import Entry
 from llm_studio.profiles.profile import Profile
-from llm_studio.profiles.server import ServerSettings
+from llm_studio.profiles.server import Sampling, ServerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Plan:
     entry: Entry
     machine: Machine
     library: Library
+    card: Sampling | None = None
+    """The samplers that the shipped profile of the same model has, after its model card."""
 
     @property
     def profile(self) -> Profile | None:
@@ -64,36 +67,78 @@ class Plan:
             return "incomplete"
         return "available" if self.model.usable and self.model.kind == "model" else "unusable"
 
-    @cached_property
+    @property
     def fit(self) -> Fit | None:
-        """How the model fits, where that can be told."""
+        """How the model fits, where that can be told; else `trouble` may say why not."""
+        return self._planned[0]
+
+    @property
+    def trouble(self) -> StudioError | None:
+        """What keeps the profile from being planned on this machine, like a GPU it lacks."""
+        return self._planned[1]
+
+    @cached_property
+    def _planned(self) -> tuple[Fit | None, StudioError | None]:
+        try:
+            return self._plan(), None
+        except StudioError as error:
+            return None, error
+
+    def _plan(self) -> Fit | None:
         if self.profile is None or self.model is None or self.state != "available":
             return None
+        if self.profile.engine.kind == "external":
+            return None
         draft = self.companion(self.profile.model.draft)
-        projector = self.companion(self.profile.model.mmproj)
+        server = self.profile.server
+        architecture = Architecture(self.model.require())
         request = fit_request(
-            self.profile.server,
-            Footprint(Architecture(self.model.require())),
-            projector=projector_memory(projector.header) if projector and projector.header else 0,
-            draft=Footprint(Architecture(draft.header)) if draft and draft.header else None,
+            server,
+            Footprint(architecture, pinned_to_host(server)),
+            beside=Companion(
+                projector=self._projector_memory(),
+                adapters=self._adapters_size(),
+                draft=Footprint(Architecture(draft.header)) if draft and draft.header else None,
+            ),
         )
         return plan_fit(request, self.devices, self.machine.host)
 
+    def _projector_memory(self) -> int:
+        profile = self.entry.require()
+        projector = self.companion(profile.model.mmproj)
+        if projector is None or projector.header is None or profile.server.mmproj_offload is False:
+            return 0
+        return projector_memory(projector.header)
+
+    def _adapters_size(self) -> int:
+        adapters = (split_scale(each)[0] for each in self.entry.require().server.lora or ())
+        return sum(found.size for file in adapters if (found := self.companion(file)))
+
+    @property
+    def seen_devices(self) -> tuple[Device, ...]:
+        """The GPUs that the engine is shown."""
+        return visible_devices(self.entry.require(), self.machine.devices)
+
     @property
     def devices(self) -> tuple[Device, ...]:
-        """The GPUs that the profile may use."""
-        assert self.profile is not None
-        return chosen_devices(self.profile, self.machine.devices)
+        """The GPUs that the profile uses of those."""
+        names = self.entry.require().server.devices
+        if names == ["none"]:
+            return ()
+        return tuple(_as_listed(names, self.seen_devices)) if names else self.seen_devices
 
 
-def chosen_devices(profile: Profile, devices: Sequence[Device]) -> tuple[Device, ...]:
+def visible_devices(profile: Profile, devices: Sequence[Device]) -> tuple[Device, ...]:
     """The machine's GPUs, narrowed to those that the profile names."""
     gpus = profile.engine.gpus
-    if gpus == "none" or profile.server.devices == ["none"]:
+    if gpus == "none":
         return ()
-    if gpus is None or gpus == "all":
-        return tuple(devices)
-    chosen = []
+    return tuple(devices if gpus is None or gpus == "all" else _named(gpus, devices))
+
+
+def _named(gpus: Sequence[str | int], devices: Sequence[Device]) -> list[Device]:
+    """The GPUs of these indexes or UUIDs."""
+    chosen: list[Device] = []
     for wanted in gpus:
         match = [
             device
@@ -106,16 +151,58 @@ def chosen_devices(profile: Profile, devices: Sequence[Device]) -> tuple[Device,
                 why=f"It has {len(devices)}." if devices else "No GPU was found.",
                 hint='Mend `gpus` under [engine], or use "all".',
             )
-        chosen.extend(match)
-    return tuple(chosen)
+        chosen.extend(device for device in match if device not in chosen)
+    return chosen
+
+
+_LISTED = re.compile(r"(?:CUDA|ROCm|Vulkan|SYCL)(\d+)")
+
+
+def _as_listed(names: Sequence[str], devices: Sequence[Device]) -> list[Device]:
+    """The GPUs that llama-server lists under these names, which count those it sees."""
+    chosen = []
+    for name in names:
+        match = _LISTED.fullmatch(name)
+        if not match or int(match[1]) >= len(devices):
+            raise StudioError(
+                f"There is no device {name} to plan for",
+                why=f"{len(devices)} GPUs were found." if devices else "No GPU was found.",
+                hint="Mend `devices` under [server], or leave it unset.",
+            )
+        chosen.append(devices[int(match[1])])
+    return chosen
+
+
+def pinned_to_host(server: ServerSettings) -> tuple[re.Pattern[str], ...]:
+    """The tensors that overrides keep in host memory."""
+    patterns = []
+    for override in server.override_tensor or ():
+        pattern, equals, buffer = override.rpartition("=")
+        if equals and buffer == "CPU":
+            try:
+                patterns.append(re.compile(pattern))
+            except re.error as error:
+                raise StudioError(
+                    f"override_tensor: {pattern!r} is no regular expression", why=str(error)
+                ) from error
+    return tuple(patterns)
+
+
+def split_scale(adapter: str) -> tuple[str, str]:
+    """`adapter.gguf:0.5` as its file and its scale."""
+    file, colon, scale = adapter.rpartition(":")
+    if colon and _NUMBER.fullmatch(scale):
+        return file, scale
+    return adapter, ""
+
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 def fit_request(
     server: ServerSettings,
     footprint: Footprint,
-    *,
-    projector: int = 0,
-    draft: Footprint | None = None,
+    beside: Companion | None = None,
 ) -> Request:
     """A profile's [server] in the planner's terms."""
     trained = footprint.architecture.trained_context
@@ -145,10 +232,9 @@ def fit_request(
         swa_full=bool(server.swa_full),
     )
     draft_layers = server.draft_gpu_layers
-    companion = Companion(
-        projector if server.mmproj_offload is not False else 0,
-        draft,
-        Serving(
+    companion = replace(
+        beside or Companion(),
+        draft_serving=Serving(
             gpu_layers=draft_layers if isinstance(draft_layers, int) else None,
             cache_type_k=server.draft_cache_type_k or "f16",
             cache_type_v=server.draft_cache_type_v or "f16",

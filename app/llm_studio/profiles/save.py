@@ -34,17 +34,17 @@ def change(text: str, changes: Mapping[str, Any]) -> str:
             "The profile is not valid TOML", why=untrusted_line(str(error))
         ) from error
     for dotted, value in changes.items():
-        section, _, key = dotted.rpartition(".")
-        if section and section not in document:
-            if value is None:
-                continue
-            document[section] = tomlkit.table()
-        table: Any = document[section] if section else document
-        if not isinstance(table, MutableMapping):
-            raise StudioError(
-                f"{untrusted_line(section)} is no table in this profile",
-                hint="Mend that line in an editor: `llm-studio edit ID`.",
-            )
+        *sections, key = dotted.split(".")
+        table: Any = document
+        for section in sections:
+            if section not in table:
+                table[section] = tomlkit.table() if table is document else tomlkit.inline_table()
+            table = table[section]
+            if not isinstance(table, MutableMapping):
+                raise StudioError(
+                    f"{untrusted_line(section)} is no table in this profile",
+                    hint="Mend that line in an editor: `llm-studio edit ID`.",
+                )
         if value is None:
             table.pop(key, None)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from llm_studio.errors import StudioError
 from llm_studio.profiles.plan import Plan
 from llm_studio.schema import ProfileSummary
 
@@ -11,11 +10,9 @@ def summarise(plan: Plan) -> ProfileSummary:
     """What a listing shows; a profile that cannot be planned says why instead of hiding."""
     entry, profile = plan.entry, plan.profile
     problems = [str(problem) for problem in entry.problems]
-    state, fit = plan.state, None
-    try:
-        fit = plan.fit
-    except StudioError as error:
-        problems.append(" ".join(filter(None, (f"{error.what}.", error.why, error.hint))))
+    state, fit = plan.state, plan.fit
+    if plan.trouble is not None:
+        problems.append(plan.trouble.sentence)
     if plan.model is not None and plan.model.problem:
         problems.append(plan.model.problem)
     declared = profile.server.context if profile else None
