@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from llm_studio.engines.arguments import Argument, Files, server_arguments
-from llm_studio.profiles.plan import split_scale
 from llm_studio.profiles.catalogue import Catalogue, Entry, Source, parse_source
 from llm_studio.profiles.field import flag_of
 from llm_studio.profiles.imports.arguments import _PRESENT, _SHORT, _SWITCHES, _known, _word_for
+from llm_studio.profiles.plan import split_scale
 from llm_studio.profiles.profile import SECTIONS
 
 HELP = Path(__file__).parents[1] / "data" / "llama-server-help-11669.txt"

@@ -8,7 +8,6 @@ import pytest
 from tests.conftest import Home
 from tests.profiles.planning import library_of, model_in, plan_of, write_model
 
-from llm_studio.errors import StudioError
 from llm_studio.models.architecture import Architecture
 from llm_studio.models.fit import DEFAULT_MARGIN
 from llm_studio.models.memory import Footprint, MiB

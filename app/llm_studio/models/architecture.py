@@ -192,19 +192,24 @@ class Architecture:
         """For each block, the recurrent state that it keeps, if it keeps one."""
         return [self._recurrent_state(block) for block in range(self.block_count)]
 
+    @property
+    def kernel_reach(self) -> int:
+        """Earlier inputs that a recurrent block's convolution looks back on."""
+        return max(self.number("ssm.conv_kernel") - 1, 0)
+
     def _recurrent_state(self, block: int) -> Recurrent | None:
         names = {tensor.name.split(".", 2)[2] for tensor in self.blocks.get(block, ())}
         if "shortconv.conv.weight" in names:
-            return Recurrent((self.number("shortconv.l_cache") - 1) * self.embedding, 0)
+            return Recurrent(max(self.number("shortconv.l_cache") - 1, 0) * self.embedding, 0)
         head = self.number("kda.head_dim")
         if head and not self.kv_heads[block]:
-            kernel = self.number("ssm.conv_kernel")
-            return Recurrent(self.heads * 3 * (kernel - 1) * head, self.heads * head * head)
+            kept = self.heads * 3 * self.kernel_reach * head
+            return Recurrent(kept, self.heads * head * head)
         if "ssm_conv1d.weight" not in names:
             return None
         inner, state = self.number("ssm.inner_size"), self.number("ssm.state_size")
         channels = inner + 2 * self.number("ssm.group_count") * state
-        return Recurrent((self.number("ssm.conv_kernel") - 1) * channels, inner * state)
+        return Recurrent(self.kernel_reach * channels, inner * state)
 
     @cached_property
     def first_sharing_block(self) -> int:

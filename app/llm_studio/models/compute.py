@@ -104,10 +104,9 @@ class Compute:
         tokens, slots = self._batch.tokens, self._batch.slots
         channels = inner + 2 * arch.number("ssm.group_count") * state
         projected = inner + channels + rank
-        kernel = arch.number("ssm.conv_kernel")
         return (
             4 * tokens * (projected + channels + inner)
-            + 4 * channels * (tokens + (kernel - 1) * slots)
+            + 4 * channels * (tokens + arch.kernel_reach * slots)
             + 4 * state * inner * slots
             + (3 * self.row if arch.name == "falcon-h1" else 0)
         )
