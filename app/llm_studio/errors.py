@@ -32,11 +32,11 @@ class UsageError(StudioError):
     exit_code = 2
 
 
-class NotReady(StudioError):  # noqa: N818 - reads as the state that it reports
+class NotReady(StudioError):
     exit_code = 3
 
 
-class NotFound(StudioError):  # noqa: N818
+class NotFound(StudioError):
     exit_code = 4
 
 

@@ -99,6 +99,22 @@ def _switch_from_text(text: str) -> bool:
     return known[text.lower()]
 
 
+def _port(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 65535:
+        return value
+    raise ValueError("expected a port from 0 to 65535")
+
+
+def _port_from_text(text: str) -> int:
+    return _port(int(text) if text.isascii() and text.isdigit() and len(text) < 6 else text)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or has_controls(value):
+        raise ValueError("expected a text")
+    return value
+
+
 SETTINGS = (
     Setting(
         "models",
@@ -113,6 +129,41 @@ SETTINGS = (
         lambda paths: True,
         _switch_from_text,
         _switch,
+    ),
+    Setting(
+        "gateway_port",
+        "Port of the gateway, where clients ask for inference (0: any free one).",
+        lambda paths: 8080,
+        _port_from_text,
+        _port,
+    ),
+    Setting(
+        "api_port",
+        "Port of the management API (0: any free one).",
+        lambda paths: 8081,
+        _port_from_text,
+        _port,
+    ),
+    Setting(
+        "switch_on_request",
+        "Load another profile when a request names it.",
+        lambda paths: True,
+        _switch_from_text,
+        _switch,
+    ),
+    Setting(
+        "llama_server",
+        "Path of the llama-server for engines of kind `process` (else the one on PATH).",
+        lambda paths: "",
+        str,
+        _text,
+    ),
+    Setting(
+        "image",
+        "Container image for engines of kind `docker`.",
+        lambda paths: "llm-studio/llama.cpp:cpu",
+        str,
+        _text,
     ),
 )
 BY_KEY = {setting.key: setting for setting in SETTINGS}
@@ -142,6 +193,26 @@ class Settings:
     @property
     def caches(self) -> bool:
         return bool(self.values["caches"].value)
+
+    @property
+    def gateway_port(self) -> int:
+        return int(self.values["gateway_port"].value)
+
+    @property
+    def api_port(self) -> int:
+        return int(self.values["api_port"].value)
+
+    @property
+    def switch_on_request(self) -> bool:
+        return bool(self.values["switch_on_request"].value)
+
+    @property
+    def llama_server(self) -> str:
+        return str(self.values["llama_server"].value)
+
+    @property
+    def image(self) -> str:
+        return str(self.values["image"].value)
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

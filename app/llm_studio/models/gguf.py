@@ -43,7 +43,7 @@ MAX_DIMENSIONS = 4
 WINDOW = 1 << 20
 
 
-class BadModelFile(StudioError):  # noqa: N818 - says what the file is
+class BadModelFile(StudioError):
     """The file is not a model file that llama.cpp could load."""
 
 

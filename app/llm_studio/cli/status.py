@@ -1,0 +1,84 @@
+"""What is served, and how it is. The exit code is 0 when the model is ready, else 3."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from llm_studio.cli.output import print_json, say, say_wrapped, styled
+from llm_studio.cli.studio import check_version, connect
+from llm_studio.client import Unreachable
+from llm_studio.text import untrusted_line
+
+_STYLE = {"ready": "green", "failed": "red", "stopped": "dim", "asleep": "dim"}
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--command", action="store_true", help="print the engine's command line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    try:
+        status = connect().ask("GET", "/status")
+    except Unreachable:
+        if arguments.json:
+            print_json(NOTHING)
+            return 3
+        raise
+    if arguments.json:
+        print_json(status)
+    elif arguments.command:
+        import shlex
+
+        say(untrusted_line(shlex.join((status["engine"] or {}).get("command", [])), limit=100_000))
+    else:
+        check_version(status)
+        _show(status)
+    return 0 if status["state"] == "ready" else 3
+
+
+NOTHING: dict[str, Any] = {
+    "state": "stopped", "profile": None, "desired": None, "engine": None, "gateway": None,
+    "api": None, "detail": "no studio runs", "studio": None,
+}  # fmt: skip
+
+
+def _show(status: dict[str, Any]) -> None:
+    state = styled(status["state"], _STYLE.get(status["state"], "yellow"))
+    stage = status["stage"] or ""
+    if status["progress"] is not None:
+        stage += f" {status['progress']:.0%}"
+    line = f"{untrusted_line(status['profile'] or 'nothing')}: {state}, {_ago(status['since'])}"
+    say(line + (f" ({stage})" if stage else ""))
+    if status["desired"] != status["profile"]:
+        say(f"  wanted    {untrusted_line(status['desired'] or 'nothing')}")
+    if status["engine"]:
+        engine = status["engine"]
+        adopted = ", adopted" if engine["adopted"] else ""
+        say(f"  engine    {engine['kind']}, {untrusted_line(engine['detail'])}{adopted}")
+    say(f"  gateway   {status['gateway']}")
+    say(f"  api       {status['api']}")
+    say(f"  requests  {status['running']} running, {status['waiting']} waiting")
+    studio = status["studio"]
+    say(f"  studio    {studio['version']}, pid {studio['pid']}, {_ago(studio['since'])}")
+    if status["detail"]:
+        say(f"  {untrusted_line(status['detail'], limit=500)}")
+    failure = status["failure"]
+    if failure:
+        say(styled(f"  {untrusted_line(failure['what'], limit=500)}", "red"))
+        for text in (failure["why"], failure["hint"]):
+            if text:
+                say_wrapped(f"  {text}", "  ")
+        for text in failure["last_lines"][-5:]:
+            say(styled(f"    {untrusted_line(text, limit=160)}", "dim"))
+
+
+def _ago(moment: float) -> str:
+    seconds = max(time.time() - moment, 0)
+    if seconds < 120:
+        return f"for {seconds:.0f} s"
+    if seconds < 7200:
+        return f"for {seconds / 60:.0f} min"
+    return f"for {seconds / 3600:.1f} h"

@@ -1,0 +1,76 @@
+"""How commands reach the studio, and how they show what it tells."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from llm_studio import __version__
+from llm_studio.cli.output import coloured, narrate, styled
+from llm_studio.client import Client, Unreachable, start_studio
+from llm_studio.errors import StudioError
+from llm_studio.settings import load_settings
+
+
+def connect(*, start: bool = False) -> Client:
+    """The studio of this home; started if there is none and it is wanted."""
+    client = Client(_socket())
+    if start:
+        try:
+            client.ask("GET", "/status")
+        except Unreachable:
+            narrate("Starting the studio …")
+            start_studio()
+    return client
+
+
+def _socket() -> Any:
+    from llm_studio.place import socket_path
+
+    return socket_path(load_settings().paths.state)
+
+
+def follow(client: Client, job_id: str) -> dict[str, Any]:
+    """Show a job's progress on stderr until it is over; Ctrl-C cancels it."""
+    shown = ""
+    try:
+        job: dict[str, Any] = client.ask("GET", f"/jobs/{job_id}")
+        for name, data in client.events() if job["state"] == "running" else ():
+            job = client.ask("GET", f"/jobs/{job_id}") if name == "status" else data
+            if job["id"] != job_id:
+                continue
+            if job["state"] != "running":
+                break
+            shown = _progress(job, shown)
+    except KeyboardInterrupt:
+        client.ask("POST", f"/jobs/{job_id}/cancel")
+        narrate("Cancelled.")
+        raise
+    return job
+
+
+def _progress(job: dict[str, Any], shown: str) -> str:
+    fraction = job["fraction"]
+    text: str = job["message"] + (f" {fraction:.0%}" if fraction is not None else "")
+    if text and text != shown:
+        narrate(styled(text, "dim", sys.stderr) if coloured(sys.stderr) else text)
+    return text
+
+
+def ended_well(job: dict[str, Any]) -> None:
+    """Raises what a job failed with."""
+    if job["state"] == "failed":
+        what, _, why = job["error"].partition(". ")
+        raise StudioError(what, why=why, hint=job["hint"])
+    if job["state"] in ("cancelled", "interrupted"):
+        raise StudioError(f"It was {job['state']}")
+
+
+def check_version(status: dict[str, Any]) -> None:
+    """A studio of another release may mean other things by the same words."""
+    running = status["studio"]["version"]
+    if running != __version__:
+        narrate(
+            f"The studio that runs is of version {running}, this program of {__version__}: "
+            "`llm-studio shutdown` ends it (the model goes on), the next command starts a new one."
+        )

@@ -1,0 +1,39 @@
+"""Serve a profile, or switch to it, and wait until it is ready.
+
+Without an id, the one that was served last is served again. Ctrl-C cancels.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from llm_studio.cli.output import narrate, print_json, say
+from llm_studio.cli.studio import check_version, connect, ended_well, follow
+from llm_studio.errors import UsageError
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", nargs="?", help="the profile's id")
+    parser.add_argument("--no-wait", action="store_true", help="do not wait until it is ready")
+    parser.add_argument("--json", action="store_true", help="print the status as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    client = connect(start=True)
+    status = client.ask("GET", "/status")
+    check_version(status)
+    id_ = arguments.id or status["desired"] or status["profile"]
+    if not id_:
+        raise UsageError("Which profile?", hint="`llm-studio list` shows them: llm-studio up ID")
+    answer = client.ask("POST", "/switch", {"model": id_})
+    if answer["job"] and not arguments.no_wait:
+        ended_well(follow(client, answer["job"]["id"]))
+    status = client.ask("GET", "/status")
+    if arguments.json:
+        print_json(status)
+    elif status["state"] == "ready":
+        say(f"{status['profile']} is ready at {status['gateway']}")
+        narrate("`llm-studio chat` talks to it, `llm-studio logs -f` follows its log.")
+    else:
+        say(f"{id_}: {status['state']}")
+    return 0

@@ -1,0 +1,105 @@
+"""Reads one stream of a container's log in a thread of its own, no faster than it is taken."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from llm_studio.engines.base import RawLine
+from llm_studio.engines.docker.records import Assembler
+
+ROOM = 4 << 20
+"""Characters that wait to be taken; the thread rests at more."""
+_CUT = (OSError, ValueError, AttributeError, struct.error)
+"""What the SDK's stream raises when its connection is cut in the middle of a record."""
+
+
+class Follower:
+    """A stream of records from the moment it is opened till it ends or is closed."""
+
+    def __init__(self, open_stream: Callable[[], Any], assembler: Assembler) -> None:
+        self._open = open_stream
+        self._assembler = assembler
+        self._room = threading.Condition()
+        self._lines: list[RawLine] = []
+        self._size = 0
+        self._stream: Any = None
+        self._ended = self._closed = False
+        self._error: Exception | None = None
+        self._filled = asyncio.Event()
+
+    async def batches(self) -> AsyncIterator[list[RawLine]]:
+        """Lines as they come, many at once when they come fast."""
+        loop = asyncio.get_running_loop()
+
+        def notify() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                loop.call_soon_threadsafe(self._filled.set)
+
+        reader = threading.Thread(
+            target=self._read, args=(notify,), name="container-log", daemon=True
+        )
+        reader.start()
+        try:
+            while True:
+                await self._filled.wait()
+                self._filled.clear()
+                with self._room:
+                    taken, self._lines, self._size = self._lines, [], 0
+                    ended = self._ended
+                    self._room.notify()
+                if taken:
+                    yield taken
+                if ended:
+                    if self._error is not None:
+                        raise self._error
+                    return
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the reader, wherever it waits."""
+        with self._room:
+            self._closed = True
+            stream = None if self._ended else self._stream
+            self._room.notify()
+        if stream is not None:
+            # Of the stream and not of its response: that one dead-locks while a read goes on.
+            with contextlib.suppress(*_CUT):
+                stream.close()
+
+    def _read(self, notify: Callable[[], None]) -> None:
+        try:
+            stream = self._open()
+            with self._room:
+                self._stream = stream
+                closed = self._closed
+            if closed:
+                stream.close()
+                return
+            with contextlib.suppress(*_CUT):
+                for record in stream:
+                    line = self._assembler.take(record)
+                    if line is not None and not self._put(line, notify):
+                        return
+        except Exception as error:  # raised again by who takes the lines
+            self._error = error
+        finally:
+            with self._room:
+                self._ended = True
+            notify()
+
+    def _put(self, line: RawLine, notify: Callable[[], None]) -> bool:
+        with self._room:
+            self._room.wait_for(lambda: self._closed or self._size < ROOM)
+            first = not self._lines
+            self._lines.append(line)
+            self._size += len(line.text) + 64
+            closed = self._closed
+        if first:
+            notify()
+        return not closed

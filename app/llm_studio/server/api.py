@@ -1,0 +1,275 @@
+"""The management API: what the studio can do, over HTTP, with an OpenAPI document."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
+from html import escape
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.exceptions import HTTPException
+
+from llm_studio import __version__
+from llm_studio.errors import NotFound, NotReady, StudioError, UsageError
+from llm_studio.schema import JobStatus, LogEntry, LogPage, ProfileSummary, Status
+from llm_studio.server.metrics import exposition
+from llm_studio.studio.jobs import Job
+from llm_studio.studio.studio import Studio
+from llm_studio.studio.supervisor import Busy
+
+KEEP_ALIVE = 15.0
+
+
+class Problem(BaseModel):
+    """What went wrong, after RFC 9457."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str = ""
+    hint: str = ""
+
+
+class SwitchRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Switched(BaseModel):
+    """What a switch came to: served already, or a job to follow."""
+
+    success: bool
+    model: str
+    state: str
+    job: JobStatus | None = None
+
+
+class Models(BaseModel):
+    models: list[ProfileSummary]
+
+
+_STATUS = {NotFound: 404, NotReady: 409, UsageError: 422}
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Problem, "description": text}
+    for code, text in {
+        401: "The studio's token is missing or wrong",
+        403: "Not from a web page",
+        404: "There is no such thing",
+        409: "Another switch is under way",
+        422: "The request cannot be understood",
+    }.items()
+}
+
+
+def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
+    """The application; who may call it is decided by `server.access` around it."""
+    api = FastAPI(
+        title="llm-studio",
+        version=__version__,
+        description=__doc__ or "",
+        docs_url=None,
+        redoc_url=None,
+        responses=_ERRORS,
+    )
+    _handle_errors(api)
+
+    @api.get("/models", summary="Every profile: context, fit, state")
+    async def models() -> Models:
+        return Models(models=await studio.profiles())
+
+    @api.get("/status", summary="What is served, and what is wished for")
+    async def status() -> Status:
+        return studio.status()
+
+    @api.post("/switch", summary="Serve a profile", status_code=202)
+    async def switch(
+        body: SwitchRequest,
+        response: Response,
+        wait: Annotated[bool, Query(description="answer when it is done")] = False,
+    ) -> Switched:
+        return await _switch(studio, body.model, response, wait)
+
+    @api.post("/models/load", summary="As /switch, by the name that llama.cpp's router has")
+    async def load(body: SwitchRequest, response: Response) -> Switched:
+        return await _switch(studio, body.model, response, False)
+
+    @api.post("/stop", summary="Stop serving")
+    async def stop(
+        wait: Annotated[bool, Query(description="answer when it is done")] = False,
+    ) -> Switched:
+        return await _stop(studio, wait)
+
+    @api.post("/models/unload", summary="As /stop, by the name that llama.cpp's router has")
+    async def unload() -> Switched:
+        return await _stop(studio, False)
+
+    @api.get("/jobs", summary="Everything that takes long, the newest last")
+    async def jobs() -> list[JobStatus]:
+        return [job_status(job) for job in studio.jobs]
+
+    @api.get("/jobs/{id_}", summary="One job")
+    async def job(
+        id_: str, wait: Annotated[bool, Query(description="answer when it is over")] = False
+    ) -> JobStatus:
+        found = studio.job(id_)
+        return job_status(await studio.jobs.ended(found) if wait else found)
+
+    @api.post("/jobs/{id_}/cancel", summary="Cancel a job")
+    async def cancel(id_: str) -> JobStatus:
+        return job_status(studio.cancel(id_))
+
+    @api.get("/logs", summary="Log lines after a number")
+    async def logs(
+        since: Annotated[
+            int, Query(ge=-50_000, le=1 << 53, description="a negative one counts from the end")
+        ] = -200,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 2000,
+        wait: Annotated[float, Query(ge=0, le=30, description="seconds to wait for news")] = 0,
+    ) -> LogPage:
+        if wait and since >= 0:
+            await studio.log.changed(since, wait)
+        page = studio.log.since(since, limit)
+        lines = [LogEntry(**asdict(line)) for line in page.lines]
+        return LogPage(lines=lines, dropped=page.dropped, last=page.last)
+
+    @api.get("/requests", summary="What was asked of the gateway: tokens and timings, no content")
+    async def requests(limit: Annotated[int, Query(ge=1, le=2000)] = 100) -> list[dict[str, Any]]:
+        return [asdict(record) for record in list(studio.records)[-limit:]]
+
+    @api.get("/metrics", response_class=PlainTextResponse, summary="For Prometheus")
+    async def metrics() -> str:
+        return exposition(studio)
+
+    @api.get("/events", response_class=EventSourceResponse, summary="Changes as they happen")
+    async def events(
+        last_event_id: Annotated[str, Header()] = "",
+    ) -> EventSourceResponse:
+        return EventSourceResponse(_events(studio, last_event_id), ping=int(KEEP_ALIVE))
+
+    @api.post("/shutdown", summary="End the studio; the model goes on serving")
+    async def shutdown() -> dict[str, bool]:
+        asyncio.get_running_loop().call_later(0.05, shut_down)
+        return {"success": True}
+
+    @api.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+    async def docs() -> str:
+        return _docs_page(api.openapi())
+
+    return api
+
+
+async def _switch(studio: Studio, model: str, response: Response, wait: bool) -> Switched:
+    id_ = studio.profile_named(model) or model
+    await asyncio.to_thread(studio.require, id_)
+    job = studio.switch(id_)
+    if job is None:
+        response.status_code = 200
+        return Switched(success=True, model=id_, state=studio.status().state)
+    if wait:
+        await studio.jobs.ended(job)
+        response.status_code = 200 if job.state == "done" else 502
+    done = job.state in ("running", "done")
+    return Switched(success=done, model=id_, state=studio.status().state, job=job_status(job))
+
+
+async def _stop(studio: Studio, wait: bool) -> Switched:
+    job = studio.stop()
+    if job is not None and wait:
+        await studio.jobs.ended(job)
+    told = job_status(job) if job else None
+    return Switched(success=True, model="", state=studio.status().state, job=told)
+
+
+def job_status(job: Job) -> JobStatus:
+    values = asdict(job)
+    values.pop("version")
+    return JobStatus(**values)
+
+
+async def _events(studio: Studio, last_event_id: str) -> AsyncIterator[ServerSentEvent]:
+    """States and jobs. Each event holds the whole of what it tells, so none has to be kept:
+    who comes back with the last number gets what is newer, once, as it is now."""
+    state_seen, _, jobs_seen = last_event_id.partition(".")
+    seen = int(state_seen) if state_seen.isdigit() else -1
+    jobs_at = int(jobs_seen) if jobs_seen.isdigit() else studio.jobs.version
+    if seen > studio.store.state.version or jobs_at > studio.jobs.version:
+        seen, jobs_at = -1, 0  # the number is of an earlier studio
+    while True:
+        if studio.store.state.version != seen:
+            status = studio.status()
+            seen = status.version
+            yield ServerSentEvent(status.model_dump_json(), event="status", id=f"{seen}.{jobs_at}")
+        for job in sorted(studio.jobs, key=lambda job: job.version):
+            if job.version > jobs_at:
+                jobs_at = job.version
+                data = job_status(job).model_dump_json()
+                yield ServerSentEvent(data, event="job", id=f"{seen}.{jobs_at}")
+        await _first(
+            studio.store.changed(seen, KEEP_ALIVE), studio.jobs.changed(jobs_at, KEEP_ALIVE)
+        )
+
+
+async def _first(*waits: Any) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def problem(status: int, title: str, detail: str = "", hint: str = "") -> JSONResponse:
+    body = Problem(title=title, status=status, detail=detail, hint=hint).model_dump()
+    return JSONResponse(body, status, media_type="application/problem+json")
+
+
+def _handle_errors(api: FastAPI) -> None:
+    @api.exception_handler(StudioError)
+    async def told(_: Request, error: StudioError) -> Response:
+        if isinstance(error, Busy):
+            answer = problem(409, error.what, hint=error.hint)
+            body = json.loads(bytes(answer.body)) | {"model": error.target, "job": error.job.id}
+            return JSONResponse(body, 409, media_type="application/problem+json")
+        status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+        return problem(status, error.what, error.why, error.hint)
+
+    @api.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return problem(422, "The request cannot be understood", f"{where}: {first['msg']}"[:400])
+
+    @api.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, str(error.detail))
+
+    @api.exception_handler(Exception)
+    async def defect(_: Request, error: Exception) -> Response:
+        return problem(500, "A defect of llm-studio", type(error).__name__)
+
+
+def _docs_page(document: dict[str, Any]) -> str:
+    """A page without anything from elsewhere: what each route does and takes."""
+    rows = []
+    for path, methods in document["paths"].items():
+        for method, told in methods.items():
+            parameters = ", ".join(p["name"] for p in told.get("parameters", []))
+            rows.append(
+                f"<tr><td><code>{method.upper()}</code></td><td><code>{escape(path)}</code></td>"
+                f"<td>{escape(told.get('summary', ''))}</td><td>{escape(parameters)}</td></tr>"
+            )
+    return (
+        "<!doctype html><meta charset=utf-8><title>llm-studio</title>"
+        "<style>body{font:16px sans-serif;margin:2em}td{padding:.2em 1em .2em 0}</style>"
+        f"<h1>llm-studio {escape(document['info']['version'])}</h1>"
+        "<p>Writing needs the studio's token (<code>llm-studio token</code>) as "
+        "<code>Authorization: Bearer …</code>. The whole document: "
+        '<a href="/openapi.json">/openapi.json</a>.</p><table>' + "".join(rows) + "</table>"
+    )

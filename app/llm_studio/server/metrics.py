@@ -1,0 +1,38 @@
+"""What Prometheus reads: the state, and the sums over requests."""
+
+from __future__ import annotations
+
+from llm_studio.studio.state import Phase
+from llm_studio.studio.studio import Studio
+
+
+def exposition(studio: Studio) -> str:
+    """The text format of Prometheus."""
+    state = studio.store.state
+    sums = studio.totals
+    lines = [
+        "# HELP llm_studio_state Whether the engine is in this state.",
+        "# TYPE llm_studio_state gauge",
+        *(f'llm_studio_state{{state="{p.value}"}} {int(p is state.phase)}' for p in Phase),
+        "# HELP llm_studio_profile_info The profile that is served.",
+        "# TYPE llm_studio_profile_info gauge",
+        f'llm_studio_profile_info{{profile="{_label(state.profile or "")}"}} 1',
+    ]
+    for name, kind, text, value in (
+        ("requests_running", "gauge", "Requests at the engine now.", studio.desk.running),
+        ("requests_waiting", "gauge", "Requests waiting for a model.", studio.desk.waiting),
+        ("log_lines_total", "counter", "Lines that the log took in.", studio.log.last),
+        ("requests_total", "counter", "Requests through the gateway.", sums.requests),
+        ("requests_failed_total", "counter", "Requests that failed.", sums.failed),
+        ("prompt_tokens_total", "counter", "Tokens read.", sums.prompt_tokens),
+        ("cached_tokens_total", "counter", "Tokens found in the cache.", sums.cached_tokens),
+        ("generated_tokens_total", "counter", "Tokens generated.", sums.generated_tokens),
+        ("start_time_seconds", "gauge", "When the studio started.", studio.started),
+    ):
+        lines += [f"# HELP llm_studio_{name} {text}", f"# TYPE llm_studio_{name} {kind}"]
+        lines.append(f"llm_studio_{name} {value}")
+    return "\n".join(lines) + "\n"
+
+
+def _label(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

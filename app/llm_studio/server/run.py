@@ -1,0 +1,140 @@
+"""Runs the studio: one for each home, its faces on loopback and on a socket of the user's own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+
+from llm_studio.engines.registry import create_engines
+from llm_studio.errors import NotReady, StudioError
+from llm_studio.place import socket_path
+from llm_studio.server.access import Access
+from llm_studio.server.api import create_api
+from llm_studio.server.gateway import Gateway
+from llm_studio.server.token import token_of
+from llm_studio.settings import Settings
+from llm_studio.studio.studio import Studio
+
+HEADER_TIMEOUT = 5
+
+
+@contextlib.contextmanager
+def only_one(settings: Settings) -> Iterator[None]:
+    """Holds the lock of this home; a second studio is refused. The system frees it at any end."""
+    settings.paths.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = settings.paths.state / "studio.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise NotReady(
+                "A studio of this home runs already",
+                hint="`llm-studio status` asks it; `llm-studio shutdown` ends it.",
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def run(settings: Settings, ready: Callable[[Studio], None]) -> None:
+    """Serve until told to end; `ready` is called once everything answers."""
+    studio = Studio(settings, create_engines(settings))
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # a closed terminal ends no studio
+    gateway = Gateway(studio.desk, records=studio.record, allowed_hosts=())
+    private = _unix_socket(socket_path(settings.paths.state))
+    public = _tcp_socket(settings.api_port, "api_port")
+    port = public.getsockname()[1]
+    api = create_api(studio, shut_down=ended.set)
+    servers = [
+        _server(Access(api, token=None, port=None), private),
+        _server(Access(api, token=token_of(settings.paths.state), port=port), public),
+    ]
+    try:
+        served = await gateway.serve("127.0.0.1", settings.gateway_port)
+        studio.gateway = f"http://127.0.0.1:{served}"
+        studio.api = f"http://127.0.0.1:{port}"
+        await studio.start()
+        tasks = [asyncio.create_task(server) for server in servers]
+        ready(studio)
+        await asyncio.wait(
+            [*tasks, asyncio.create_task(ended.wait())], return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=2)
+    except OSError as error:
+        raise _port_taken(error, settings.gateway_port, "gateway_port") from error
+    finally:
+        await gateway.close()
+        await studio.close()
+        socket_path(settings.paths.state).unlink(missing_ok=True)
+        private.close()
+        public.close()
+
+
+async def _server(app: Access, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=16 << 10,
+        limit_concurrency=128,
+        server_header=False,
+        date_header=False,
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    # Ours to handle: the studio ends all its faces together.
+    with contextlib.suppress(asyncio.CancelledError):
+        config.load()
+        server.lifespan = config.lifespan_class(config)
+        await server.startup(sockets=[listener])
+        await server.main_loop()
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.unlink(missing_ok=True)  # the lock is ours, so nobody listens there
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    listener.listen(128)
+    return listener
+
+
+def _tcp_socket(port: int, setting: str) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise _port_taken(error, port, setting) from error
+    listener.listen(128)
+    return listener
+
+
+def _port_taken(error: OSError, port: int, setting: str) -> StudioError:
+    return StudioError(
+        f"Port {port} cannot be used",
+        why=error.strerror or str(error),
+        hint=f"Set another:  llm-studio config {setting} {port + 100} (0: any free one).",
+    )

@@ -1,0 +1,94 @@
+"""Follows an engine's log into the studio's, and reads from it how far a load is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+
+from llm_studio.engines.base import Engine, Running
+from llm_studio.engines.logs import Stage, level_of, parse
+from llm_studio.errors import StudioError
+from llm_studio.studio.log import Level, Log
+from llm_studio.studio.state import Phase, Progress, Store
+
+KEPT = 400
+BATCH = 500
+FINISH = 3.0
+
+
+class LogFollower:
+    """One engine's lines, in batches."""
+
+    def __init__(self, engine: Engine, running: Running, log: Log, store: Store) -> None:
+        self._engine = engine
+        self._running = running
+        self._log = log
+        self._store = store
+        self._kept: deque[str] = deque(maxlen=KEPT)
+        self._first_errors: list[str] = []
+        self._task: asyncio.Task[None] | None = None
+        self.last_sign = time.monotonic()
+
+    @property
+    def last_lines(self) -> tuple[str, ...]:
+        """The newest lines, after the first errors, which tell the cause and may be long gone."""
+        errors = [line for line in self._first_errors if line not in self._kept]
+        return (*errors, *self._kept)
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._follow(), name="engine log")
+
+    async def _follow(self) -> None:
+        mark = ""
+        while True:
+            try:
+                mark = await self._read(mark)
+                return
+            except StudioError as error:  # the daemon went away; the engine may well run on
+                self._log.add(f"the engine's log is cut off: {error.what}", level="warning")
+                await asyncio.sleep(1.0)
+
+    async def _read(self, mark: str) -> str:
+        batch: list[tuple[str, Level, float]] = []
+        async for line in self._engine.log(self._running, mark):
+            mark = line.mark
+            self.last_sign = time.monotonic()
+            level: Level = level_of(line.text)
+            batch.append((line.text, level, line.time))
+            self._kept.append(line.text)
+            if level == "error" and len(self._first_errors) < 10:
+                self._first_errors.append(line.text)
+            self._notice(line.text)
+            if len(batch) >= BATCH:
+                self._hand_over(batch)
+                await asyncio.sleep(0)
+            elif len(batch) == 1:
+                asyncio.get_running_loop().call_later(0.05, self._hand_over, batch)
+        self._hand_over(batch)
+        return mark
+
+    def _hand_over(self, batch: list[tuple[str, Level, float]]) -> None:
+        if batch:
+            lines = list(batch)
+            batch.clear()
+            self._log.extend(lines, source="engine")
+
+    def _notice(self, text: str) -> None:
+        event = parse(text)
+        if isinstance(event, Stage) and self._store.state.phase is Phase.LOADING:
+            self._store.replace(progress=Progress(event.name, event.fraction))
+
+    async def finish(self) -> None:
+        """Read what an engine that has ended left behind, but do not wait for ever."""
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=FINISH)
+            await self.abandon()
+
+    async def abandon(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None

@@ -1,0 +1,125 @@
+"""A profile made ready to start: checked, planned for this machine, with the engine to run it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+from llm_studio.engines.arguments import files_here, server_arguments
+from llm_studio.engines.base import Engine, EngineError, Launch
+from llm_studio.errors import NotReady, StudioError
+from llm_studio.models.fit import Verdict
+from llm_studio.models.headers import Headers
+from llm_studio.models.library import Library
+from llm_studio.probes.machine import this_machine
+from llm_studio.profiles.catalogue import Catalogue
+from llm_studio.profiles.plan import Machine, Plan
+from llm_studio.profiles.server import seconds
+from llm_studio.settings import Settings
+from llm_studio.studio.supervisor import Prepared
+
+
+class Preparation:
+    """Prepares profiles from what is on disk now, so that an edit needs no restart."""
+
+    def __init__(self, settings: Settings, engines: Mapping[str, Engine]) -> None:
+        self._settings = settings
+        self._engines = engines
+
+    async def __call__(self, id_: str, *, empty: bool) -> Prepared:
+        plan = await asyncio.to_thread(self._plan, id_, empty)
+        engine = await self._engine_for(plan)
+        profile = plan.entry.require()
+        launch = Launch(
+            entry=plan.entry,
+            files=files_here(plan, self._settings.paths.state),
+            chosen=dict(plan.fit.chosen) if plan.fit else {},
+            devices=plan.seen_devices,
+            image=profile.engine.image or "",
+            folder=self._settings.paths.state / "engines",
+        )
+        await self._check_flags(launch, engine)
+        names = (profile.server.alias or plan.entry.id).split(",")
+        idle = profile.server.idle_unload
+        return Prepared(
+            launch,
+            engine,
+            tuple(name.strip() for name in names),
+            seconds(idle) if idle else None,
+        )
+
+    def _plan(self, id_: str, empty: bool) -> Plan:
+        catalogue = Catalogue.load(self._settings.paths.profiles)
+        machine = this_machine(self._settings.paths.state)
+        if empty:
+            devices = tuple(replace(device, free=device.total) for device in machine.devices)
+            host = replace(machine.host, available=machine.host.total)
+            machine = Machine(devices, host, machine.notes)
+        with Headers(self._settings.paths.cache) as headers:
+            library = Library.scan(self._settings.models, headers, caches=self._settings.caches)
+            plan = Plan(catalogue.get(id_), machine, library)
+            _servable(plan)
+            return plan
+
+    async def _engine_for(self, plan: Plan) -> Engine:
+        wanted = plan.entry.require().engine.kind or "auto"
+        if wanted != "auto":
+            engine = self._engines.get(wanted)
+            if engine is None:
+                raise NotReady(f"There is no engine of kind {wanted!r} here")
+            found = await engine.availability()
+            if not found.ready:
+                raise NotReady(
+                    f"The engine {wanted!r} cannot be used", why=found.told, hint=found.hint
+                )
+            return engine
+        why = []
+        for kind in ("docker", "process"):
+            engine = self._engines.get(kind)
+            if engine is None:
+                continue
+            found = await engine.availability()
+            if found.ready:
+                return engine
+            why.append(f"{kind}: {found.told} {found.hint}".strip())
+        raise NotReady("No engine can be used on this machine", why="\n".join(why))
+
+    async def _check_flags(self, launch: Launch, engine: Engine) -> None:
+        """Settings that this llama-server does not know are told before anything is stopped."""
+        abilities = await engine.abilities(launch.image)
+        if not abilities.flags:
+            return
+        for argument in server_arguments(launch.entry, launch.files, launch.chosen):
+            flag = argument.words[0].split("=", 1)[0]
+            if flag.startswith("-") and flag.replace("_", "-") not in abilities.flags:
+                raise EngineError(
+                    f"This llama-server ({abilities.version}) does not know {flag}",
+                    why=f"It comes from {argument.key} ({argument.origin}).",
+                    hint="Unset it, or use a newer llama-server.",
+                )
+
+
+def _servable(plan: Plan) -> None:
+    """Everything about the profile and its files that can be known before a start."""
+    profile = plan.entry.require()
+    if plan.trouble is not None:
+        raise plan.trouble
+    if plan.state == "template":
+        raise NotReady(f"The profile {plan.entry.id!r} names no model, so it cannot be served")
+    if plan.state == "missing":
+        repo = profile.model.repo
+        raise NotReady(
+            f"The model file of {plan.entry.id!r} is not here",
+            why=f"{profile.model.file} was not found in the models folders or caches.",
+            hint=f"It comes from {repo}." if repo else "Put it into a models folder.",
+        )
+    if plan.model is not None:
+        plan.model.require()
+    fit = plan.fit
+    if fit is not None and fit.verdict is Verdict.TOO_BIG:
+        raise StudioError(
+            f"{plan.entry.id!r} does not fit into memory",
+            why=" ".join(fit.advice),
+            hint=f"`llm-studio show {plan.entry.id}` shows where it goes.",
+        )

@@ -1,0 +1,214 @@
+"""What the gateway costs: time to the first token, throughput of many streams, memory.
+
+A tiny model on the embedded engine is asked directly and through the gateway, in turn, so that a
+noisy machine slows both. Its tokens come a hundred times faster than a real model's: the
+throughput is that of the worst case, where the engine leaves the gateway no time at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+from tests.standins.tiny_model import write_tiny_llama
+
+from llm_studio.server.gateway import Gateway
+from llm_studio.studio.desk import Desk, Target
+
+KEY = "key-of-the-benchmark"
+FIRST_RUNS = 60
+STREAMS, STREAM_TOKENS, STREAM_RUNS = 16, 128, 5
+PACE_TOKENS = 24
+MANY = 1500
+FIRST_GOAL_MS, RATIO_GOAL, GROWTH_GOAL_MIB = 3.0, 0.9, 8.0
+END = b"0\r\n\r\n"
+
+
+def request(port: int, tokens: int, *, stream: bool = True) -> bytes:
+    asked = {
+        "messages": [{"role": "user", "content": "Tell me of the sea."}],
+        "max_tokens": tokens,
+        "stream": stream,
+        "ignore_eos": True,
+    }
+    body = json.dumps(asked).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"Authorization: Bearer {KEY}\r\nContent-Type: application/json\r\n"
+        f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def first_token(port: int) -> float:
+    """Milliseconds until the first token."""
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        start = time.perf_counter()
+        client.sendall(request(port, 2))
+        seen = b""
+        while b'"delta":{"content":"' not in seen:
+            seen += _some(client)
+        took = time.perf_counter() - start
+        while _some(client, may_end=True):
+            pass
+    return took * 1000
+
+
+def streams(port: int, count: int, tokens: int) -> float:
+    """Tokens per second of so many streams at once."""
+    with selectors.DefaultSelector() as selector:
+        start = time.perf_counter()
+        for _ in range(count):
+            client = socket.create_connection(("127.0.0.1", port))
+            client.sendall(request(port, tokens))
+            selector.register(client, selectors.EVENT_READ, bytearray())
+        while selector.get_map():
+            for key, _ in selector.select():
+                client = key.fileobj  # type: ignore[assignment]
+                data = client.recv(65_536)
+                key.data.extend(data)
+                if not data:
+                    assert key.data.endswith(END), bytes(key.data[-300:])
+                    assert key.data.count(b'"delta":{"content":"') >= tokens - 1
+                    selector.unregister(client)
+                    client.close()
+        return count * tokens / (time.perf_counter() - start)
+
+
+def _some(client: socket.socket, *, may_end: bool = False) -> bytes:
+    data = client.recv(65_536)
+    if not data and not may_end:
+        raise RuntimeError("the answer was cut")
+    return data
+
+
+@contextmanager
+def process(*command: str, port: int = 0) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """A child; its port is the one it prints, if none is given."""
+    child = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(["app", "."])},
+    )
+    try:
+        assert child.stdout is not None
+        yield port or int(child.stdout.readline()), child
+    finally:
+        child.kill()
+        child.wait()
+
+
+@contextmanager
+def engine(folder: Path) -> Iterator[int]:
+    """The embedded engine with a tiny model; it is given one thread, as there may be two cores."""
+    model = write_tiny_llama(folder / "tiny.gguf")
+    (folder / "key").write_text(KEY)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    module = "llm_studio.engines.embedded"
+    arguments = ["--model", model, "--host", "127.0.0.1", "--port", port, "--api-key-file"]
+    arguments += [folder / "key", "--parallel", STREAMS, "--ctx-size", STREAMS * 512]
+    arguments += ["--threads", 1, "--threads-batch", 1]
+    with process(sys.executable, "-m", module, *map(str, arguments), port=port) as (_, child):
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                first_token(port)
+                break
+            except (OSError, RuntimeError):
+                if child.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError("the engine did not start") from None
+                time.sleep(0.05)
+        yield port
+
+
+async def serve(engine_port: int) -> None:
+    """The gateway, in a process of its own."""
+
+    async def want(_: str) -> None: ...
+
+    desk = Desk(profile_of=lambda _: None, want=want)
+    await desk.open(Target(f"http://127.0.0.1:{engine_port}", KEY, "tiny", "1"))
+    gateway = Gateway(desk, records=lambda _: None)
+    print(await gateway.serve("127.0.0.1", 0), flush=True)
+    await asyncio.Event().wait()
+
+
+def main() -> int:
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder, engine(Path(folder)) as direct:
+        serving = (sys.executable, "-m", "benchmarks.gateway", "serve", str(direct))
+        with process(*serving) as (through, child):
+            figures = measure(direct, through, psutil.Process(child.pid))
+    print("The gateway, in turn with the engine asked directly (tiny model, medians)")
+    added, ratio, growth = figures["added"], figures["ratio"], figures["growth"]
+    print(
+        f"  first token   direct {figures['first'][0]:6.2f} ms  through {figures['first'][1]:6.2f}"
+        f" ms  added {added:.2f} ms  {_told(added <= FIRST_GOAL_MS, f'< {FIRST_GOAL_MS:g} ms')}"
+    )
+    print(
+        f"  {STREAMS} streams    direct {figures['speed'][0]:6.0f} t/s through"
+        f" {figures['speed'][1]:6.0f} t/s x{ratio:.2f}  {_told(ratio >= RATIO_GOAL, 'x0.9')}"
+    )
+    print(
+        f"  memory        {figures['rss']:.0f} MiB, after {MANY} requests {growth:+.1f} MiB"
+        f"  {_told(growth <= GROWTH_GOAL_MIB, f'+{GROWTH_GOAL_MIB:g} MiB')}"
+    )
+    print(f"  gateway's processor time for a token of {STREAMS} streams: {figures['cpu']:.0f} µs")
+    return int(added > FIRST_GOAL_MS or ratio < RATIO_GOAL or growth > GROWTH_GOAL_MIB)
+
+
+def measure(direct: int, through: int, gateway: psutil.Process) -> dict[str, Any]:
+    for port in (direct, through):
+        streams(port, STREAMS, 8)
+    firsts = [(first_token(direct), first_token(through)) for _ in range(FIRST_RUNS)]
+    speeds, used = [], 0.0
+    for _ in range(STREAM_RUNS):
+        plain = streams(direct, STREAMS, STREAM_TOKENS)
+        before = _processor(gateway)
+        speeds.append((plain, streams(through, STREAMS, STREAM_TOKENS)))
+        used += _processor(gateway) - before
+    rss = gateway.memory_info().rss
+    for _ in range(MANY // STREAMS):
+        streams(through, STREAMS, 2)
+    grown = gateway.memory_info().rss - rss
+    return {
+        "first": [median(each) for each in zip(*firsts, strict=True)],
+        "added": median(ours - plain for plain, ours in firsts),
+        "speed": [median(each) for each in zip(*speeds, strict=True)],
+        "ratio": median(ours / plain for plain, ours in speeds),
+        "rss": rss / 2**20,
+        "growth": grown / 2**20,
+        "cpu": used / (STREAM_RUNS * STREAMS * STREAM_TOKENS) * 1e6,
+    }
+
+
+def _processor(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def _told(reached: bool, goal: str) -> str:
+    return f"goal {goal}: {'reached' if reached else 'MISSED'}"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["serve"]:
+        asyncio.run(serve(int(sys.argv[2])))
+    else:
+        sys.exit(main())
