@@ -20,7 +20,13 @@ _KINDS: dict[int, type[StudioError]] = {404: NotFound, 409: NotReady, 422: Usage
 
 
 class Unreachable(NotReady):
-    """No studio runs here."""
+    """No studio runs here; `died` if one did, and could not clean up behind itself."""
+
+    def __init__(self, *, died: bool) -> None:
+        super().__init__(
+            "No studio runs", hint="`llm-studio up ID` starts one and serves a profile."
+        )
+        self.died = died
 
 
 class Client:
@@ -41,6 +47,10 @@ class Client:
             raise kind(answer["title"], why=answer.get("detail", ""), hint=answer.get("hint", ""))
         return answer
 
+    def reach(self) -> None:
+        """Raises where no studio answers."""
+        self._connect(5).close()
+
     def events(self) -> Iterator[tuple[str, Any]]:
         """Statuses and jobs, as they change."""
         with self._connect(None) as connection:
@@ -60,9 +70,7 @@ class Client:
             connection.connect(str(self._path))
         except (FileNotFoundError, ConnectionRefusedError) as error:
             connection.close()
-            raise Unreachable(
-                "No studio runs", hint="`llm-studio up ID` starts one and serves a profile."
-            ) from error
+            raise Unreachable(died=isinstance(error, ConnectionRefusedError)) from error
         except OSError as error:
             connection.close()
             raise StudioError(f"Cannot reach the studio at {self._path}", why=str(error)) from error

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.standins.engine_truth import IMAGE, Engine
+from tests.standins.engine_truth import Engine, require_engine
 
 
 @pytest.fixture(scope="session")
@@ -22,20 +20,6 @@ def engine_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def engine(engine_folder: Path) -> Iterator[Engine]:
-    why = _why_not()
-    if why and os.environ.get("CI"):
-        pytest.fail(f"{why} On a test machine tests/engine/prepare must have made it.")
-    if why:
-        pytest.skip(f"{why} tests/engine/prepare makes it.")
+    require_engine()
     with Engine(engine_folder) as engine:
         yield engine
-
-
-def _why_not() -> str:
-    try:
-        found = subprocess.run(
-            ["docker", "image", "inspect", IMAGE], capture_output=True, check=False, timeout=30
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "There is no Docker engine."
-    return "" if found.returncode == 0 else f"There is no image {IMAGE}."

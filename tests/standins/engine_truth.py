@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import pytest
+
 IMAGE = os.environ.get("LLM_STUDIO_TEST_IMAGE", "llm-studio/llama.cpp:cpu")
 HOST = "Host"
 
@@ -44,6 +46,25 @@ _REDUCED = re.compile(r"context size reduced from \d+ to (\d+)")
 _SETTLED = re.compile(r"fit_impl:   - (\S+) \([^)]*\)\s*:\s*\d+ layers.*?(\d+) MiB used")
 _ASSIGNED = re.compile(r"load_tensors: layer\s+(\d+) assigned to device (\S+?),")
 _OVERRIDDEN = re.compile(r"tensor (\S+) \(.*\) buffer type overridden to (\S+)")
+
+
+def require_engine() -> None:
+    """On a test machine the engine must be there; elsewhere a test is skipped without it."""
+    why = _why_not()
+    if why and os.environ.get("CI"):
+        pytest.fail(f"{why} On a test machine tests/engine/prepare must have made it.")
+    if why:
+        pytest.skip(f"{why} tests/engine/prepare makes it.")
+
+
+def _why_not() -> str:
+    try:
+        found = subprocess.run(
+            ["docker", "image", "inspect", IMAGE], capture_output=True, check=False, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "There is no Docker engine."
+    return "" if found.returncode == 0 else f"There is no image {IMAGE}."
 
 
 class EngineError(Exception):

@@ -13,13 +13,17 @@ from llm_studio.settings import load_settings
 
 
 def connect(*, start: bool = False) -> Client:
-    """The studio of this home; started if there is none and it is wanted."""
+    """The studio of this home. One that died is replaced, for its model may still serve; where
+    there never was one, it is started if that is wanted."""
     client = Client(_socket())
-    if start:
-        try:
-            client.ask("GET", "/status")
-        except Unreachable:
+    try:
+        client.reach()
+    except Unreachable as unreachable:
+        if unreachable.died:
+            narrate("The studio had died; starting another, which takes over the model …")
+        elif start:
             narrate("Starting the studio …")
+        if unreachable.died or start:
             start_studio()
     return client
 

@@ -167,35 +167,39 @@ class ProcessEngine:
 
     async def log(self, running: Running, mark: str = "") -> AsyncIterator[RawLine]:
         path = self._path(running.instance, "log")
-        position, rest = int(mark) if mark.isdigit() else 0, b""
+        start = int(mark) if mark.isdigit() else 0  # of the line that is not whole yet
+        rest = b""
         while True:
             # Ask first, then read: what it wrote before it ended is not missed.
             ended = not (await self.vitals(running)).alive
             try:
-                chunk, position = await asyncio.to_thread(_read_on, path, position)
+                chunk, begun = await asyncio.to_thread(_read_on, path, start + len(rest))
             except OSError:
                 return
-            rest += chunk
-            *lines, rest = rest.split(b"\n")
-            if len(rest) > READ:
-                lines, rest = [*lines, rest], b""
+            if begun != start + len(rest):  # the file was cut
+                start, rest = begun, b""
+            *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                yield RawLine(line.decode("utf-8", "replace"), now(), str(position - len(rest)))
+                start += len(line) + 1
+                yield RawLine(line.decode("utf-8", "replace"), now(), str(start))
+            if rest and (len(rest) > READ or (ended and not chunk)):
+                start += len(rest)
+                yield RawLine(rest.decode("utf-8", "replace"), now(), str(start))
+                rest = b""
             if ended and not chunk:
-                if rest:
-                    yield RawLine(rest.decode("utf-8", "replace"), now(), str(position))
                 return
             if not chunk:
                 await asyncio.sleep(POLL)
 
     async def stop(self, running: Running, grace: float) -> None:
+        child = self._children.get(running.instance)
+        if child is not None:
+            await _end_child(child, grace)
+            return
         identity = self._identity(running)
         process = _same_process(*identity) if identity else None
         if process is not None:
             await asyncio.to_thread(_end, process, grace)
-        child = self._children.get(running.instance)
-        if child is not None:
-            await child.wait()
 
     async def forget(self, running: Running) -> None:
         self._children.pop(running.instance, None)
@@ -249,6 +253,17 @@ def _same_process(pid: int, born: float) -> psutil.Process | None:
     return process
 
 
+async def _end_child(child: asyncio.subprocess.Process, grace: float) -> None:
+    """End a child of this studio; asyncio alone may wait for it, or its exit code is lost."""
+    if child.returncode is None:
+        child.terminate()
+        try:
+            await asyncio.wait_for(child.wait(), grace)
+        except TimeoutError:
+            child.kill()
+            await child.wait()
+
+
 def _end(process: psutil.Process, grace: float) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGTERM)
@@ -261,18 +276,16 @@ def _end(process: psutil.Process, grace: float) -> None:
 
 
 def _read_on(path: Path, position: int) -> tuple[bytes, int]:
-    """What was written after a position. A file that was cut is read from its beginning."""
+    """What was written after a position, and where that begins: a file that was cut, at 0."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
+        if position == size and size >= LOG_LIMIT:
+            os.truncate(path, 0)  # all of it was read; the engine goes on at the beginning
+            size = 0
         if size < position:
             position = 0
         file.seek(position)
-        chunk = file.read(READ)
-        position += len(chunk)
-        if position >= LOG_LIMIT and position == size:
-            os.truncate(path, 0)
-            position = 0
-    return chunk, position
+        return file.read(READ), position
 
 
 def _exit_code(returncode: int) -> int:

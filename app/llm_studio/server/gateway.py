@@ -7,7 +7,7 @@ import functools
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from aiohttp import web
 from pydantic_core import from_json
 
 from llm_studio.errors import StudioError, UsageError
+from llm_studio.server.body import Body, too_large
 from llm_studio.server.connection import HEADER_SECONDS, Connection
 from llm_studio.server.dialect import Dialect, dialect_of, error_answer
 from llm_studio.server.security import (
@@ -25,9 +26,9 @@ from llm_studio.server.security import (
     loopback_hosts,
     own_origins,
 )
-from llm_studio.server.upstream import Body, Upstream
+from llm_studio.server.upstream import Upstream
 from llm_studio.server.watch import Watch
-from llm_studio.studio.desk import Desk, Refusal, RequestRecord
+from llm_studio.studio.desk import Desk, Refusal, RequestRecord, Target
 from llm_studio.text import untrusted_line
 
 MAX_BODY = 64 * 2**20
@@ -116,7 +117,7 @@ class Gateway:
         if self._listener is not None:
             self._listener.close()
         if self._server is not None:
-            await self._server.shutdown(grace)
+            await self._server.shutdown(max(grace, 0.01))  # 0 would be no limit at all
         if self._listener is not None:
             await self._listener.wait_closed()
         if self._upstream is not None:
@@ -149,7 +150,7 @@ class Gateway:
         if request.method == "POST":
             return await self._infer(request, path)
         target = self._desk.glance(request.query.get("model", ""))
-        body = self._streamed(request) if request.can_read_body else None
+        body = self._body(request) if request.can_read_body else None
         return await self._forward(request, target, body, Watch(None))
 
     async def _infer(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
@@ -158,13 +159,13 @@ class Gateway:
         record = RequestRecord(route=untrusted_line(path), client=_client(request))
         watch = Watch(record)
         try:
-            body: Body = b""
+            body: Body | bytes = b""
             json_body = measured or _COUNTING.fullmatch(path)
             if json_body and not request.content_type.startswith("multipart/"):
-                body = await self._read(request)
+                body = await self._body(request).read()
                 record.model = _model(body)
             elif request.can_read_body:
-                body = self._streamed(request)
+                body = self._body(request)
             record.model = record.model or untrusted_line(request.query.get("model", ""))
             async with self._desk.lease(record) as target:
                 return await self._forward(request, target, body, watch)
@@ -183,7 +184,7 @@ class Gateway:
                 self._records(record)
 
     async def _forward(
-        self, request: web.BaseRequest, target: Any, body: Body | None, watch: Watch
+        self, request: web.BaseRequest, target: Target, body: Body | bytes | None, watch: Watch
     ) -> web.StreamResponse:
         assert self._upstream is not None
         return await self._upstream.forward(request, target, body, watch)
@@ -204,7 +205,7 @@ class Gateway:
         if self._key and not self._is_open(request) and not check_key(request.headers, self._key):
             raise Refusal(401, "The key is missing or wrong")
         if (request.content_length or 0) > self._max_body:
-            raise self._too_large()
+            raise too_large(self._max_body)
 
     def _is_open(self, request: web.BaseRequest) -> bool:
         if request.method not in ("GET", "HEAD"):
@@ -219,32 +220,8 @@ class Gateway:
             return False
         return True
 
-    def _too_large(self) -> Refusal:
-        return Refusal(413, f"The body is larger than {self._max_body >> 20} MiB")
-
-    async def _read(self, request: web.BaseRequest) -> bytes:
-        return b"".join([data async for data in self._streamed(request)])
-
-    async def _streamed(self, request: web.BaseRequest) -> AsyncIterator[bytes]:
-        """The body as it comes, bounded in size and in how long it may stall."""
-        if request.headers.get("Expect", "").lower() == "100-continue":
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0
-        size = 0
-        while True:
-            try:
-                async with asyncio.timeout(self._body_seconds):
-                    data = await request.content.readany()
-            except TimeoutError:
-                raise Refusal(408, "The body did not come in time") from None
-            except web.RequestPayloadError:
-                raise Refusal(400, "The body is not well-formed HTTP") from None
-            if not data:
-                return
-            size += len(data)
-            if size > self._max_body:
-                raise self._too_large()
-            yield data
+    def _body(self, request: web.BaseRequest) -> Body:
+        return Body(request, most=self._max_body, stall=self._body_seconds)
 
 
 def _error(request: web.BaseRequest, error: StudioError) -> web.Response:

@@ -82,4 +82,6 @@ def _octets(text: str) -> bytes:
 
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
-    return name if colon and port.isdecimal() and port.isascii() else host
+    if not colon or not (port.isdecimal() and port.isascii()):
+        return host
+    return name if ":" not in name or name.endswith("]") else host

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from llm_studio.server.body import Body
 from llm_studio.studio.desk import Refusal, Target
 
 CONNECT_SECONDS = 5.0
@@ -25,8 +25,6 @@ _HOP_BY_HOP = frozenset(
 _REPLACED = _HOP_BY_HOP | {"host", "authorization", "x-api-key", "expect"}
 _OURS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 """What aiohttp would add of its own."""
-
-Body = bytes | AsyncIterator[bytes]
 
 
 class Watcher(Protocol):
@@ -61,12 +59,18 @@ class Upstream:
         await self._session.close()
 
     async def forward(
-        self, request: web.BaseRequest, target: Target, body: Body | None, watcher: Watcher
+        self,
+        request: web.BaseRequest,
+        target: Target,
+        body: Body | bytes | None,
+        watcher: Watcher,
     ) -> web.StreamResponse:
         """The engine's answer, sent; Refusal if there is none. Cancelling it frees the engine."""
         try:
             answer = await self._ask(request, target, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if isinstance(body, Body) and body.refusal is not None:
+                raise body.refusal from None
             raise Refusal(
                 502,
                 "The engine did not answer" if _unreachable(error) else "The engine broke off",
@@ -79,7 +83,7 @@ class Upstream:
             answer.close()  # an unfinished answer is cut off; one that ended is in the pool by now
 
     async def _ask(
-        self, request: web.BaseRequest, target: Target, body: Body | None
+        self, request: web.BaseRequest, target: Target, body: Body | bytes | None
     ) -> aiohttp.ClientResponse:
         url = URL(target.address.rstrip("/") + request.raw_path, encoded=True)
         headers = _request_headers(request, target)
@@ -96,7 +100,7 @@ class Upstream:
                 )
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 # The engine closed a kept connection just as we took it: it saw nothing of this.
-                if not trial.reused or not isinstance(body, bytes | None):
+                if not trial.reused or isinstance(body, Body):
                     raise
                 trial = SimpleNamespace(reused=False)
 

@@ -89,6 +89,7 @@ class Supervisor:
         store: Store,
         log: Log,
         jobs: Jobs,
+        health: HealthProbe | None = None,
     ) -> None:
         self._engines = engines
         self._prepare = prepare
@@ -96,7 +97,7 @@ class Supervisor:
         self._store = store
         self._log = log
         self._jobs = jobs
-        self._health = HealthProbe()
+        self._health = health or HealthProbe()
         self._running: Running | None = None
         self._follower: LogFollower | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -225,7 +226,7 @@ class Supervisor:
                     hint="Look at `llm-studio logs`; the disk may be very slow.",
                 )
             await asyncio.sleep(POLL)
-        if health.models and not set(aliases) & set(health.models):
+        if aliases and health.models and not set(aliases) & set(health.models):
             raise StudioError(
                 "Another model answers than was asked for",
                 why=f"It calls itself {', '.join(health.models)}.",
@@ -253,7 +254,7 @@ class Supervisor:
         )
         return {"profile": None}
 
-    async def _stop_running(self, job: Job | None, *, drain: float = DRAIN_LIMIT) -> None:
+    async def _stop_running(self, job: Job | None, *, drain: float | None = None) -> None:
         """Let running requests end, then end the engine; afterwards nothing of it is left."""
         if self._watch is not None and self._watch is not asyncio.current_task():
             self._watch.cancel()
@@ -264,7 +265,7 @@ class Supervisor:
         engine = self._engines[running.kind]
         if self._desk.running:
             self._note(job, Phase.DRAINING, f"waiting for {self._desk.running} requests")
-            if not await self._desk.drained(drain):
+            if not await self._desk.drained(DRAIN_LIMIT if drain is None else drain):
                 self._say(f"{self._desk.running} requests were cut off", "warning")
         self._note(job, Phase.STOPPING, f"stopping {running.profile}")
         await engine.stop(running, STOP_GRACE)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ from llm_studio.engines.base import (
 from llm_studio.engines.docker import container
 from llm_studio.engines.docker.connection import Connection
 from llm_studio.engines.docker.follow import Follower
-from llm_studio.engines.docker.leftovers import remove, sweep
+from llm_studio.engines.docker.leftovers import forget_key, remove, sweep
 from llm_studio.engines.docker.mounts import inside
 from llm_studio.engines.docker.probe import ask
 from llm_studio.engines.docker.records import Assembler, Mark
@@ -47,6 +48,8 @@ class DockerEngine:
         self._image = image
         self._connection = Connection(os.environ if environment is None else environment)
         self._known: dict[str, str] = {}
+        """The containers of engines, by instance."""
+        self._folders: dict[str, Path] = {}
         self._abilities: dict[str, Abilities] = {}
         self._undoing: set[asyncio.Task[None]] = set()
 
@@ -104,10 +107,8 @@ class DockerEngine:
             Me.now(),
             rootless=daemon.rootless,
         )
-        key = key_file(launch.folder, launch.instance)
-        asked = container.body(
-            launch, image, self._studio, daemon, who, files, mounts, key.absolute()
-        )
+        key = container.key_file(launch.folder.absolute(), launch.instance)
+        asked = container.body(launch, image, self._studio, daemon, who, files, mounts, key)
         _write_key(key, launch.key, who.hand_to)
         for mount in mounts:
             if mount.writable and who.hand_to:
@@ -120,12 +121,14 @@ class DockerEngine:
                     client.start(made)
                     inspected = client.inspect_container(made)
                 except BaseException:
-                    remove(client, made, force=True)
+                    with contextlib.suppress(Exception):  # what failed first is what is told
+                        remove(client, made, force=True)
                     raise
         except BaseException:
             key.unlink(missing_ok=True)
             raise
         self._known[launch.instance] = made
+        self._folders[launch.instance] = key.parent
         return container.running_of(inspected, self.kind, launch.key)
 
     async def running(self) -> Sequence[Running]:
@@ -145,6 +148,9 @@ class DockerEngine:
                 inspected = client.inspect_container(each["Id"])
                 running = container.running_of(inspected, self.kind, _key_of(inspected))
                 self._known[running.instance] = each["Id"]
+                path = container.key_file_of(each["Labels"])
+                if path is not None:
+                    self._folders[running.instance] = path.parent
                 started.append(running)
         return sorted(started, key=lambda running: running.started)
 
@@ -161,11 +167,12 @@ class DockerEngine:
                 ended = not container.vitals_of(await self._inspect(running)).alive
                 if ended and all_read:
                     return
-                assembler = Assembler(Mark.parse(mark))
                 came = False
-                async for line in self._follow(running, assembler, ended):
-                    mark, came, pause = line.mark, True, AGAIN[0]
-                    yield line
+                lines = self._follow(running, Mark.parse(mark), ended)
+                async with contextlib.aclosing(lines):
+                    async for line in lines:
+                        mark, came, pause = line.mark, True, AGAIN[0]
+                        yield line
                 # A stream ends in the same way when its container does, and when Docker does.
                 all_read = ended and not came
                 if ended:
@@ -178,15 +185,18 @@ class DockerEngine:
             pause = min(pause * 2, AGAIN[1])
 
     async def _follow(
-        self, running: Running, assembler: Assembler, ended: bool
-    ) -> AsyncIterator[RawLine]:
-        since = assembler.since
+        self, running: Running, mark: Mark, ended: bool
+    ) -> AsyncGenerator[RawLine, None]:
+        """One stream of the log, till it ends for whatever reason."""
 
         def open_stream() -> Any:
             with self._connection.open() as client:
                 id_ = self._id(client, running)
-                return client.logs(id_, stream=True, follow=not ended, timestamps=True, since=since)
+                return client.logs(
+                    id_, stream=True, follow=not ended, timestamps=True, since=mark.since
+                )
 
+        assembler = Assembler(mark)
         follower = Follower(open_stream, assembler)
         async with contextlib.aclosing(follower.batches()) as batches:
             with seam(str(self._connection.endpoint)):
@@ -198,19 +208,19 @@ class DockerEngine:
             yield rest
 
     async def stop(self, running: Running, grace: float) -> None:
-        seconds = max(round(grace), 0)
+        seconds = max(math.ceil(grace), 0)
         with contextlib.suppress(ContainerGone):
             await self._on(running, lambda client, id_: client.stop(id_, timeout=seconds))
 
     async def forget(self, running: Running) -> None:
-        folder = ""
         with contextlib.suppress(ContainerGone):
             inspected = await self._inspect(running)
-            folder = (inspected["Config"].get("Labels") or {}).get(container.FOLDER, "")
-            await self._on(running, lambda client, id_: remove(client, id_))
+            await self._on(running, remove)
+            forget_key(inspected["Config"].get("Labels") or {})
+        folder = self._folders.pop(running.instance, None)
+        if folder is not None:  # somebody else has removed the container
+            container.key_file(folder, running.instance).unlink(missing_ok=True)
         self._known.pop(running.instance, None)
-        if folder:
-            key_file(Path(folder), running.instance).unlink(missing_ok=True)
 
     async def close(self) -> None:
         await asyncio.gather(*self._undoing)
@@ -237,10 +247,6 @@ class DockerEngine:
         raise ContainerGone("The container is gone", why="Somebody has removed it.")
 
 
-def key_file(folder: Path, instance: str) -> Path:
-    return folder / f"docker-{instance}.key"
-
-
 def _write_key(path: Path, key: str, hand_to: tuple[int, int] | None) -> None:
     """For us and the container's user alone: not on a command line, nor where Docker shows it."""
     try:
@@ -256,12 +262,9 @@ def _write_key(path: Path, key: str, hand_to: tuple[int, int] | None) -> None:
 
 def _key_of(inspected: Mapping[str, Any]) -> str:
     """The key of a container that somebody else has started; nothing if it is lost."""
-    labels = inspected["Config"].get("Labels") or {}
-    folder, instance = labels.get(container.FOLDER, ""), labels.get(container.INSTANCE, "")
-    if not os.path.isabs(folder) or "/" in instance:
-        return ""
+    path = container.key_file_of(inspected["Config"].get("Labels") or {})
     try:
-        return key_file(Path(folder), instance).read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8").strip() if path else ""
     except (OSError, ValueError):
         return ""
 

@@ -6,6 +6,8 @@ every network, and create missing folders as root.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,7 @@ FOLDER = "llm-studio.folder"
 PROBE = "llm-studio.probe"
 NOWHERE = "http://127.0.0.1:0"
 """The address of a container that has ended: no port is its own any more."""
+_INSTANCE = re.compile(r"[\w-]{1,64}")
 _SCRATCH = "rw,noexec,nosuid,nodev,size=512m,mode=1777"
 
 
@@ -63,6 +66,18 @@ def name_of(instance: str) -> str:
     return f"llm-studio-{instance}"
 
 
+def key_file(folder: Path, instance: str) -> Path:
+    """Where the studio keeps the key of a container, and the container finds it."""
+    return folder / f"docker-{instance}.key"
+
+
+def key_file_of(labels: Mapping[str, str]) -> Path | None:
+    """The same of a container that was found."""
+    folder, instance = labels.get(FOLDER, ""), labels.get(INSTANCE, "")
+    usable = os.path.isabs(folder) and _INSTANCE.fullmatch(instance)
+    return key_file(Path(folder), instance) if usable else None
+
+
 def body(
     launch: Launch,
     image: str,
@@ -86,7 +101,7 @@ def body(
         STUDIO: studio,
         INSTANCE: launch.instance,
         PROFILE: launch.entry.id,
-        FOLDER: str(launch.folder),
+        FOLDER: str(key.parent),
     }
     made = _locked(image, words, labels, daemon, runner)
     made["Env"] += _gpu_environment(launch)

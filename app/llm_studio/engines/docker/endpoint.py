@@ -61,17 +61,19 @@ def choose(environment: Mapping[str, str], default: Path = DEFAULT_SOCKET) -> En
     host = environment.get("DOCKER_HOST")
     if host:
         return _checked(host, "DOCKER_HOST says so", _tls_of(environment))
-    folder = _configuration(environment)
+    configuration = _configuration(environment)
     named = environment.get("DOCKER_CONTEXT")
     if named:
-        return _context(folder, named, "DOCKER_CONTEXT", default)
-    current = _current_context(folder)
-    if current:
-        return _context(folder, current, str(folder / "config.json"), default)
-    return _found(environment, default)
+        return _context(configuration, named, "DOCKER_CONTEXT", default)
+    if configuration is not None:
+        current = _current_context(configuration)
+        if current:
+            said_by = str(configuration / "config.json")
+            return _context(configuration, current, said_by, default)
+    return _first(environment, default)
 
 
-def _found(environment: Mapping[str, str], default: Path) -> Endpoint:
+def _first(environment: Mapping[str, str], default: Path) -> Endpoint:
     """The first socket that is there and may be used, else the first that is there."""
     there = [each for each in _sockets(environment, default) if _is_socket(each[0])]
     for path, why in there:
@@ -116,9 +118,7 @@ def _configuration(environment: Mapping[str, str]) -> Path | None:
     return home / ".docker" if home else None
 
 
-def _current_context(folder: Path | None) -> str:
-    if folder is None:
-        return ""
+def _current_context(folder: Path) -> str:
     path = folder / "config.json"
     try:
         kept = _read(path)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import struct
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from llm_studio.engines.base import RawLine
@@ -32,7 +32,7 @@ class Follower:
         self._error: Exception | None = None
         self._filled = asyncio.Event()
 
-    async def batches(self) -> AsyncIterator[list[RawLine]]:
+    async def batches(self) -> AsyncGenerator[list[RawLine], None]:
         """Lines as they come, many at once when they come fast."""
         loop = asyncio.get_running_loop()
 
@@ -83,14 +83,17 @@ class Follower:
                 return
             with contextlib.suppress(*_CUT):
                 for record in stream:
-                    line = self._assembler.take(record)
-                    if line is not None and not self._put(line, notify):
-                        return
+                    for line in self._assembler.take(record):
+                        if not self._put(line, notify):
+                            return
         except Exception as error:  # raised again by who takes the lines
             self._error = error
         finally:
             with self._room:
                 self._ended = True
+            if self._stream is not None:
+                # The SDK shuts the socket and leaves it open; only its own reader may do this.
+                self._stream._response.close()
             notify()
 
     def _put(self, line: RawLine, notify: Callable[[], None]) -> bool:

@@ -6,10 +6,9 @@ import contextlib
 import importlib
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from llm_studio.engines.docker.container import FOLDER, INSTANCE, key_file
+from llm_studio.engines.docker.container import INSTANCE, key_file_of
 
 KEPT = 3
 """Ended containers of an earlier studio that stay, for `docker logs` and `docker inspect`."""
@@ -27,9 +26,8 @@ def sweep(client: Any, found: Sequence[Mapping[str, Any]], now: float | None = N
     old = [each for each in (*probes, *stuck) if moment - each["Created"] > FRESH]
     for each in (*old, *engines[KEPT:]):
         remove(client, each["Id"], force=each["State"] == "created")
-    for each in (*stuck, *engines):
-        if each in old or each in engines:
-            forget_key(each["Labels"])
+    for each in (*old, *engines):
+        forget_key(each["Labels"])
 
 
 def remove(client: Any, id_: str, *, force: bool = False) -> None:
@@ -45,7 +43,7 @@ def remove(client: Any, id_: str, *, force: bool = False) -> None:
 
 
 def forget_key(labels: Mapping[str, str]) -> None:
-    folder, instance = labels.get(FOLDER, ""), labels.get(INSTANCE, "")
-    if Path(folder).is_absolute() and instance and "/" not in instance:
+    path = key_file_of(labels)
+    if path is not None:
         with contextlib.suppress(OSError):
-            key_file(Path(folder), instance).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)

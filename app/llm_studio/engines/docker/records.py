@@ -15,6 +15,8 @@ from llm_studio.engines.base import RawLine
 
 LIMIT = 64 << 10
 """Longer lines are cut, and say so."""
+PIECE = 16 << 10
+"""Where Docker cuts a line in pieces."""
 _NOTE = 64
 _STAMP = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(?:Z|([+-])(\d\d):?(\d\d))"
@@ -71,7 +73,10 @@ class Mark:
 
 
 class Assembler:
-    """Joins records, which Docker cuts at 16 KiB, and leaves out those before the mark."""
+    """Joins the pieces of long lines, and leaves out what is before the mark.
+
+    The pieces of one line bear one time, and all but the last are full.
+    """
 
     def __init__(self, mark: Mark) -> None:
         self._until = mark
@@ -80,25 +85,33 @@ class Assembler:
         self._last = mark
         self._begun = b""
         self._size = 0
+        self._open = False
 
-    def take(self, record: bytes) -> RawLine | None:
-        """A line, if this record ends one."""
+    def take(self, record: bytes) -> list[RawLine]:
+        """The lines that this record ends; it may show that the one before has ended too."""
         stamp, space, text = record.partition(b" ")
         moment = nanoseconds(stamp.decode("ascii", "replace")) if space else 0
         if not moment:
             moment, text = self._last.time, record
         if self._resuming and self._known(moment):
-            return None
+            return []
+        lines = []
+        if self._open and moment != self._last.time:
+            lines.append(self._line())
         count = self._last.count + 1 if moment == self._last.time else 1
         self._last = Mark(moment, count)
-        self._size += len(text)
+        self._open = True
+        self._size += len(text.removesuffix(b"\n"))
         if len(self._begun) <= LIMIT:
             self._begun += text
-        return self._line() if text.endswith(b"\n") else None
+        # The driver `local` of some versions forgets the newline after the last piece.
+        if text.endswith(b"\n") or len(text) != PIECE:
+            lines.append(self._line())
+        return lines
 
     def rest(self) -> RawLine | None:
         """What was written without the end of a line, when nothing more can come."""
-        return self._line() if self._begun else None
+        return self._line() if self._open else None
 
     def _known(self, moment: int) -> bool:
         if moment < self._until.time:
@@ -111,9 +124,9 @@ class Assembler:
 
     def _line(self) -> RawLine:
         raw, size = self._begun, self._size
-        self._begun, self._size = b"", 0
+        self._begun, self._size, self._open = b"", 0, False
         if size > LIMIT:
             text = raw[: LIMIT - _NOTE].decode("utf-8", "replace") + f"… ({size} bytes)"
         else:
-            text = raw.decode("utf-8", "replace").rstrip("\n")
+            text = raw.removesuffix(b"\n").decode("utf-8", "replace")
         return RawLine(text, self._last.time / 1e9, str(self._last))

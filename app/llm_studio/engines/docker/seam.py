@@ -12,6 +12,7 @@ import contextlib
 import errno
 import importlib
 import re
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -143,6 +144,9 @@ def seam(where: str, *, image: str = "") -> Iterator[None]:
         told = meaning(error, where, image=image)
         if told is None:
             raise
+        for inner in _cause(error)[1:]:
+            # A connection that failed keeps its socket open for as long as this is remembered.
+            traceback.clear_frames(inner.__traceback__)
         raise told from error
 
 

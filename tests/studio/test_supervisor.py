@@ -1,0 +1,279 @@
+"""The supervisor: what is wished for comes about, or is told why not; nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.studio.scripted import House
+
+from llm_studio.engines.base import Vitals
+from llm_studio.studio import supervisor as supervisor_module
+from llm_studio.studio.desk import Refusal, RequestRecord
+from llm_studio.studio.state import Phase
+from llm_studio.studio.supervisor import Busy
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    monkeypatch.setattr(supervisor_module, "POLL", 0.005)
+    monkeypatch.setattr(supervisor_module, "WATCH", 0.01)
+    monkeypatch.setattr(supervisor_module, "RESTART_DELAYS", (0.01, 0.01, 0.01))
+    house = House(tmp_path)
+    yield house
+    await house.close()
+
+
+async def test_a_profile_is_served(house: House) -> None:
+    job = await house.up("a")
+    assert (job.state, house.store.state.phase) == ("done", Phase.READY)
+    assert house.phases == [Phase.STOPPED, Phase.STARTING, Phase.LOADING, Phase.READY]
+    async with house.desk.lease(RequestRecord("/v1/x", "test")) as target:
+        assert target.profile == "a"
+
+
+async def test_what_is_served_already_is_no_switch(house: House) -> None:
+    await house.up("a")
+    assert house.supervisor.switch("a") is None
+    assert len(house.engine.lives) == 1
+
+
+async def test_a_switch_stops_the_old_before_it_starts_the_new(house: House) -> None:
+    await house.up("a")
+    await house.up("b")
+    assert house.engine.alive == ["b"]
+    assert house.engine.life("a").stopped
+    assert house.engine.life("a").forgotten
+    assert house.store.state.desired == "b"
+
+
+async def test_a_profile_that_cannot_be_served_leaves_the_present_one_alone(house: House) -> None:
+    await house.up("a")
+    house.unusable.add("b")
+    job = await house.up("b")
+    assert (job.state, job.hint) == ("failed", "Get it.")
+    assert (house.store.state.phase, house.store.state.profile) == (Phase.READY, "a")
+    assert house.store.state.desired == "a"
+    assert house.engine.alive == ["a"]
+
+
+@pytest.mark.parametrize("fate", ["dies", "refuses"])
+async def test_a_failed_switch_goes_back_and_says_why(house: House, fate: str) -> None:
+    await house.up("a")
+    house.engine.script["b"] = [fate]
+    job = await house.up("b")
+    assert job.state == "failed"
+    state = house.store.state
+    assert (state.phase, state.profile) == (Phase.READY, "a")
+    assert state.failure is not None
+    assert state.failure.what
+    assert house.engine.alive == ["a"]
+
+
+async def test_a_first_start_that_fails_is_failed(house: House) -> None:
+    house.engine.script["a"] = ["dies"]
+    job = await house.up("a")
+    state = house.store.state
+    assert (job.state, state.phase, state.profile) == ("failed", Phase.FAILED, "a")
+    assert state.failure is not None
+    assert state.failure.exit_code == 1
+    assert "bad tensor" in " ".join(state.failure.last_lines)
+    with pytest.raises(Refusal):
+        async with house.desk.lease(RequestRecord("/v1/x", "test")):
+            pass
+
+
+async def test_another_model_than_was_asked_for_is_no_success(house: House) -> None:
+    house.engine.names["a"] = "somebody-else"
+    job = await house.up("a")
+    assert job.state == "failed"
+    assert "Another model" in job.error
+
+
+async def test_the_same_target_joins_and_another_is_told_to_wait(house: House) -> None:
+    house.engine.script["a"] = ["hangs"]
+    job = house.supervisor.switch("a")
+    assert job is not None
+    await house.until(Phase.LOADING)
+    assert house.supervisor.switch("a") is job
+    with pytest.raises(Busy) as caught:
+        house.supervisor.switch("b")
+    assert (caught.value.target, caught.value.job) == ("a", job)
+    house.engine.life("a").ready.set()
+    await house.jobs.ended(job)
+    assert house.engine.alive == ["a"]
+
+
+async def test_a_hundred_wishes_at_once_make_one_engine(house: House) -> None:
+    outcomes = []
+    for number in range(100):
+        try:
+            outcomes.append(house.supervisor.switch("a" if number % 2 else "b"))
+        except Busy:
+            outcomes.append(None)
+    job = next(job for job in outcomes if job is not None)
+    await house.jobs.ended(job)
+    assert {job.id for job in outcomes if job is not None} == {job.id}
+    assert len(house.engine.lives) == 1
+
+
+@pytest.mark.parametrize(("fate", "phase"), [("stuck", Phase.STARTING), ("hangs", Phase.LOADING)])
+async def test_a_switch_is_cancelled_at_any_moment(house: House, fate: str, phase: Phase) -> None:
+    house.engine.script["a"] = [fate]
+    job = house.supervisor.switch("a")
+    assert job is not None
+    await house.until(phase)
+    house.jobs.cancel(job.id)
+    await house.jobs.ended(job)
+    assert job.state == "cancelled"
+    assert house.store.state.phase is Phase.STOPPED
+    assert house.engine.alive == []
+    await house.up("b")
+    assert house.store.state.profile == "b"
+
+
+async def test_down_while_it_loads(house: House) -> None:
+    house.engine.script["a"] = ["hangs"]
+    house.supervisor.switch("a")
+    await house.until(Phase.LOADING)
+    job = house.supervisor.stop()
+    assert job is not None
+    await house.jobs.ended(job)
+    assert house.store.state.phase is Phase.STOPPED
+    assert house.store.state.desired is None
+    assert house.engine.alive == []
+
+
+async def test_down_when_nothing_runs(house: House) -> None:
+    assert house.supervisor.stop() is None
+    assert house.store.state.phase is Phase.STOPPED
+
+
+async def test_running_requests_end_before_the_engine_does(house: House) -> None:
+    await house.up("a")
+    release = asyncio.Event()
+
+    async def hold() -> bool:
+        async with house.desk.lease(RequestRecord("/v1/x", "test")):
+            await release.wait()
+            return house.engine.alive == ["a"]
+
+    holding = asyncio.create_task(hold())
+    while not house.desk.running:
+        await asyncio.sleep(0)
+    job = house.supervisor.switch("b")
+    assert job is not None
+    await house.until(Phase.DRAINING)
+    release.set()
+    assert await holding
+    await house.jobs.ended(job)
+    assert house.engine.alive == ["b"]
+
+
+async def test_requests_that_do_not_end_are_cut_off(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "DRAIN_LIMIT", 0.02)
+    await house.up("a")
+    async with house.desk.lease(RequestRecord("/v1/x", "test")):
+        await house.up("b")
+    assert house.engine.alive == ["b"]
+    assert any("cut off" in line.text for line in house.log.since(0).lines)
+
+
+async def test_a_crash_is_seen_explained_and_mended(house: House) -> None:
+    await house.up("a")
+    house.engine.life("a").lines.append("0.1 E srv: GGML_ASSERT failed")
+    house.engine.life("a").ended = Vitals(False, 134)
+    await house.until(Phase.FAILED)
+    assert house.store.state.failure is not None
+    assert house.store.state.failure.exit_code == 134
+    await house.until(Phase.READY, "a")
+    assert house.engine.alive == ["a"]
+
+
+async def test_a_crash_loop_is_given_up(house: House) -> None:
+    await house.up("a")
+    for _ in range(3):
+        house.engine.life("a").ended = Vitals(False, 139)
+        await house.until(Phase.FAILED)
+        await house.until(Phase.READY)
+    house.engine.life("a").ended = Vitals(False, 139)
+    state = await house.until(Phase.FAILED)
+    while "again and again" not in state.detail:
+        state = await house.store.changed(state.version, 5)
+    assert house.engine.alive == []
+    await house.up("b")  # and can be left behind
+    assert house.store.state.phase is Phase.READY
+
+
+async def test_an_idle_model_is_unloaded_and_wakes(house: House) -> None:
+    house.idle = 0
+    await house.up("a")
+    house.supervisor._idle = -1  # type: ignore[assignment]
+    house.supervisor._idle = 1
+    house.desk.last_used -= 10
+    await house.until(Phase.ASLEEP)
+    assert house.engine.alive == []
+    async with house.desk.lease(RequestRecord("/v1/x", "test")) as target:
+        assert target.profile == "a"
+    assert house.store.state.phase is Phase.READY
+
+
+async def test_a_load_without_a_sign_of_life_is_ended(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "STALL_LIMIT", 0.05)
+    house.engine.script["a"] = ["hangs"]
+    job = await house.up("a")
+    assert job.state == "failed"
+    assert "does not load on" in job.error
+    assert house.engine.alive == []
+
+
+async def test_the_next_studio_adopts_what_runs(house: House, tmp_path: Path) -> None:
+    await house.up("a")
+    await house.supervisor.close()
+    second = House(tmp_path / "second")
+    second.engine = house.engine
+    second.supervisor = second.new_supervisor()
+    await second.supervisor.adopt()
+    assert second.store.state.phase is Phase.READY
+    assert second.store.state.engine is not None
+    assert second.store.state.engine.adopted
+    assert len(house.engine.lives) == 1
+    await second.up("b")
+    assert house.engine.alive == ["b"]
+    await second.close()
+
+
+async def test_an_engine_that_still_loads_is_adopted_too(house: House, tmp_path: Path) -> None:
+    house.engine.script["a"] = ["hangs"]
+    house.supervisor.switch("a")
+    await house.until(Phase.LOADING)
+    second = House(tmp_path / "second")
+    second.engine = house.engine
+    second.supervisor = second.new_supervisor()
+    await second.supervisor.adopt()
+    assert second.store.state.phase is Phase.LOADING
+    house.engine.life("a").ready.set()
+    await second.until(Phase.READY, "a")
+    await second.close()
+
+
+async def test_leftovers_are_ended(house: House, tmp_path: Path) -> None:
+    await house.up("a")
+    first = house.engine.life("a")
+    await house.engine.start((await house.prepare("b", empty=True)).launch)
+    second = House(tmp_path / "second")
+    second.engine = house.engine
+    second.supervisor = second.new_supervisor()
+    await house.supervisor.close()
+    await second.supervisor.adopt()
+    assert house.engine.alive == ["a"]
+    assert first.ended is None
+    await second.close()
