@@ -69,7 +69,7 @@ RULES: tuple[Rule, ...] = (
           '(`llm-studio doctor` checks); or set `engine.gpus = "none"`.',
           error=r"could not select device driver|nvidia-container-(?:cli|runtime)"
           r"|unknown or invalid runtime name: nvidia|libnvidia-ml\.so"),
-    _rule("port-taken", "The port is taken", "Something else listens on port {port} already.",
+    _rule("port-taken", "The port is taken", "Most likely another program listens there ({port}).",
           "Stop it, or let the system choose: `LLM_STUDIO_GATEWAY_PORT=0`, and no `--port` in "
           "`server.args`.",
           error=r"(?:for|listen tcp4?) *\S*?:(?P<port>\d{1,5})\b.{0,80}"
@@ -85,7 +85,8 @@ RULES: tuple[Rule, ...] = (
           error=r"exec: \"(?P<file>[^\"]{1,200})\".{0,80}(?:not found|no such file)"),
     _rule("mount-failed", "The models folder cannot be given to the container",
           "Docker could not mount it.",
-          "Check that the folder is there and that Docker may see it (Docker Desktop: file sharing).",
+          "Check that the folder is there and that Docker may see it (file sharing, where it has "
+          "such a list).",
           error=r"bind source path does not exist|error while creating mount source|mounts denied"),
     # Ended from outside: then no line of the log is the cause
     _rule("host-memory-limit", "The engine ran out of host memory",
@@ -102,15 +103,16 @@ RULES: tuple[Rule, ...] = (
           exits=(143, 130, 129)),
     # Memory
     _rule("gpu-memory", "The GPU has too little free memory",
-          "{device} could not hold {size} more.",
+          "{device} has no room for {size}.",
           f"{_LESS} `llm-studio show ID` tells what goes where; other programs use GPUs too.",
           log=r"allocating (?P<size>[\d.]{1,20} MiB) on (?P<device>device \d{1,3}): "
           r"(?:cuda|hip|musa)Malloc failed|failed to allocate (?P<device2>(?!CPU)[A-Za-z]{1,12}\d"
           r"\S{0,80}) buffer of size (?P<bytes>\d{1,15})"
           r"|unable to allocate (?P<device3>(?!CPU)[A-Za-z]{1,12}\d\S{0,80}) buffer"
+          r"|device memory allocation of size (?P<bytes2>\d{1,15}) failed"
           r"|(?:ErrorOutOfDeviceMemory|cuda error:? out of memory|hipErrorOutOfMemory)"
           r"|(?:CUDA|ROCm|HIP) error.{0,20}: out of memory|kIOGPUCommandBufferCallbackErrorOutOf"),
-    _rule("host-memory", "Host memory does not suffice", "The system refused {size} of memory.",
+    _rule("host-memory", "Host memory does not suffice", "The system refused {size}.",
           "Close other programs, lower `context`, `cache_ram` or `n_cpu_moe`, or choose a smaller "
           "quantisation.",
           log=r"std::bad_alloc|mmap failed: cannot allocate|mlock.{0,80}cannot allocate"
@@ -133,10 +135,11 @@ RULES: tuple[Rule, ...] = (
           log=r"cuda error:? (?:an illegal memory access|unspecified launch failure|unknown error"
           r"|uncorrectable ecc)|DeviceLostError|ErrorDeviceLost|gpu is lost"),
     # Files beside the model: what fails in them would else be blamed on the model
-    _rule("lora", "The LoRA adapter cannot be used", "{file} is missing, or made for another model.",
+    _rule("lora", "The LoRA adapter cannot be used",
+          "{file} is missing, or made for another model.",
           "Check `server.lora`; an adapter fits only the model that it was trained on.",
-          log=rf"failed to load lora adapter {_FILE}$|llama_adapter_lora_init\w*: failed to "
-          r"(?:open|apply)|failed to (?:apply|load) lora"),
+          log=rf"failed to load lora adapter {_FILE}$|llama_adapter_lora_init: failed to open "
+          r"'(?P<file2>[^'\n]{1,300})'"),
     _rule("projector", "The projector cannot be used",
           "{file} is missing, or made for another model.",
           "Check `model.mmproj`; take the mmproj file from the model's own repository, and a newer "
@@ -147,7 +150,7 @@ RULES: tuple[Rule, ...] = (
           "Check `model.draft`; without it the model serves too, only slower.",
           log=rf"failed to load draft model,? {_FILE}$|draft model.{{0,80}}not compatible"
           r"|vocab.{0,40}draft.{0,60}(?:match|compatible)"),
-    _rule("template", "The chat template cannot be used", "{detail}",
+    _rule("template", "The chat template cannot be used", "Its reader says: {detail}",
           "Set another with `server.chat_template` or `chat_template_file`, or "
           "`server.jinja = false`.",
           log=r"chat template is not supported|common_chat_templates_init: error: (?P<detail>.+)"
@@ -156,7 +159,7 @@ RULES: tuple[Rule, ...] = (
     _rule("model-unreadable", "The model file may not be read",
           "The engine has no right to read {file}.",
           "Make it readable for everyone (`chmod a+r FILE`; the container runs as another user).",
-          log=rf"failed to open (?:GGUF file )?{_FILE} \(permission denied\)|{_FILE}: permission de"),
+          log=rf"failed to open (?:GGUF file )?{_FILE} \(permission denied\)"),
     _rule("shard-missing", "A part of the model is missing", "{file} is not there.",
           "Fetch all parts with `llm-studio get`, into one folder.",
           log=r"failed to load GGUF split from (?P<file>\S{1,300})"

@@ -16,8 +16,10 @@ from llm_studio.text import untrusted_line
 
 _SURVIVED = re.compile(r"retrying without|fitting without it")
 """After such a line the engine went on in another way."""
+_VALUE = re.compile(r"\{(\w+)\}")
 _UNKNOWN = {
-    "file": "a file", "image": "of that name", "device": "It", "size": "as much", "port": "",
+    "file": "a file", "image": "of that name", "device": "The GPU", "size": "what it needs",
+    "port": "it does not say on which port",
     "cuda": "of a newer version", "flag": "one of them", "detail": "no more", "name": "of its name",
     "tensor": "it does not say which", "address": "that address",
 }  # fmt: skip
@@ -96,22 +98,19 @@ def _sought(rule: Rule, error: str, told: Sequence[str]) -> tuple[re.Match[str] 
 def _failure(rule: Rule, groups: dict[str, str | None], evidence: str) -> Failure:
     values = dict(_UNKNOWN)
     for name, value in groups.items():
+        name = name.rstrip("0123456789")  # what different builds say in different places
         if value and name == "bytes":
-            values["size"] = f"{int(value) / (1 << 20):.0f} MiB"
+            values["size"] = f"{int(value) / (1 << 20):.1f} MiB"
         elif value:
-            # One name for what different builds say in different places.
-            values[name.rstrip("0123456789")] = untrusted_line(value.strip(), limit=120)
-    why = " ".join(rule.why.format_map(values).replace(" .", ".").split())
+            values[name] = untrusted_line(value.strip(), limit=120)
+    why = rule.why.format_map(values)
     return Failure(rule.cause, rule.what, why, rule.hint, untrusted_line(evidence, limit=300))
 
 
 def _unexplained(ended: Ended, code: int | None) -> Failure:
     errors = [unwrap(line).body for line in ended.lines if level_of(line) == "error"]
     errors = [line for line in _telling(ended.lines) if line in errors] or errors
-    if ended.error.strip():
-        first = ended.error
-    else:
-        first = errors[0] if errors else ""
+    first = ended.error if ended.error.strip() else "".join(errors[:1])
     first = untrusted_line(first.strip(), limit=300)
     hint = "`llm-studio logs` shows all that it said; `llm-studio doctor` checks this machine."
     if code == 0:
@@ -125,18 +124,18 @@ def page() -> str:
     """docs/failures.md."""
     rows = [
         f"| `{rule.cause}` | {_cell(rule.what)} | {_cell(_told_by(rule))} "
-        f"| {_cell(re.sub(r'{(' + chr(92) + r'w+)}', r'*\1*', rule.why))} | {_cell(rule.hint)} |"
+        f"| {_cell(_VALUE.sub(_marked, rule.why))} | {_cell(rule.hint)} |"
         for rule in RULES
     ]
     return "\n".join(
         (
             "# Why an engine ends",
             "",
-            "When an engine ends that nobody stopped, llm-studio looks for the cause in what Docker",
-            "or the system said, in the exit code and in the engine's own error lines. The first",
-            "row that applies is shown. Errors before the engine was ready again, or that it says",
-            "it works around, are left out. Where no row applies, the exit code and the first error",
-            "line are shown as they are: later ones are its echo.",
+            "When an engine ends that nobody stopped, llm-studio looks for the cause in what",
+            "Docker or the system said, in the exit code and in the engine's own error lines. The",
+            "first row that applies is shown. Errors from before the engine was ready, and those",
+            "that it says it works around, are left out. Where no row applies, the exit code and",
+            "the first error line are shown as they are: later ones are its echo.",
             "",
             "This page is written by `python -m llm_studio.engines.failures > docs/failures.md`.",
             "",
@@ -155,6 +154,10 @@ def _told_by(rule: Rule) -> str:
     if rule.exits:
         signs.append("exit code " + ", ".join(map(str, rule.exits)))
     return "; ".join(signs)
+
+
+def _marked(value: re.Match[str]) -> str:
+    return f"*({value[1]})*"
 
 
 def _cell(text: str) -> str:

@@ -54,7 +54,8 @@ _LEVELS: dict[str, Level] = {"e": "error", "w": "warning", "i": "info", "d": "de
 _FATAL = re.compile(
     r"(?i:error\b|ggml_assert|fatal\b|terminate called|segmentation fault|aborted\b)"
     r"|.{0,200}?(?:\b[Ee]rror(?: \d+ at|:| loading| while)"
-    r"|failed to (?:load|alloc|init|create|open)|(?:cudaMalloc|hipMalloc) failed|out of memory|ErrorOut|\bwhat\(\): |couldn't bind)"
+    r"|failed to (?:load|alloc|init|create|open)|Malloc failed|out of memory|ErrorOut"
+    r"|\bwhat\(\): |couldn't bind)"
 )
 _WARNS = re.compile(r"(?i:warn)|.{0,80}?\b[Ww]arning:")
 
@@ -160,14 +161,17 @@ def _buffer(found: _Found) -> Event:
     return Buffer(found[1], _KINDS[found[2]], _float(found[3]) or 0.0)
 
 
-def _row(found: _Found) -> Event:
+def _row(found: _Found) -> Event | None:
     name, description, cells = found.groups()
     numbers = [int(each) for each in re.findall(r"-?\d{1,12}", cells)]
     if len(numbers) == 7:
-        return DeviceMemory(name, *numbers, description=description or "")
+        total, free, used, model, context, compute, rest = numbers
+        label = description or ""
+        return DeviceMemory(name, total, free, used, model, context, compute, rest, label)
     if len(numbers) == 4:
-        return DeviceMemory(name, None, None, *numbers)
-    return Problem(found.string)
+        used, model, context, compute = numbers
+        return DeviceMemory(name, None, None, used, model, context, compute)
+    return None
 
 
 def _table_of(record: Mapping[str, object]) -> Event | None:
@@ -198,7 +202,7 @@ def _typed_row(row: Mapping[str, object]) -> DeviceMemory:
 
 
 # Each: words that must be there (cheap to look for), the form, and what it becomes.
-_SHAPES: tuple[tuple[str, str, Callable[[_Found], Event]], ...] = (
+_SHAPES: tuple[tuple[str, str, Callable[[_Found], Event | None]], ...] = (
     ("buffer size", rf"(\S+)(?: +(model|KV|RS|compute|output|LoRA))? buffer size = *{_X} MiB",
      _buffer),
     ("eval time", rf"{_SLOT} *\b(prompt eval|eval) time *= *{_X} ms / *{_N} (?:tokens|runs)"
