@@ -170,7 +170,7 @@ def both(size: dict[str, int]) -> Iterator[tuple[int, int, psutil.Process]]:
 def main() -> int:
     print("The gateway, in turn with the engine asked directly (medians)")
     with both(TINY) as (direct, through, gateway):
-        missed = compare_first_tokens(direct, through)
+        missed = int(compare_first_tokens(direct, through))
         compare_streams("tiny model", direct, through, gateway)
         missed += compare_memory(through, gateway)
     with both(SMALL) as (direct, through, gateway):

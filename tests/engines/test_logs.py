@@ -65,7 +65,10 @@ OLDER: list[tuple[str, Event]] = [
         "main: server is listening on http://127.0.0.1:8080 - starting the main loop",
         Stage(READY, address="http://127.0.0.1:8080"),
     ),
-    ("llm_load_tensors:      CUDA0 buffer size =  3820.94 MiB", Buffer("CUDA0", "weights", 3820.94)),
+    (
+        "llm_load_tensors:      CUDA0 buffer size =  3820.94 MiB",
+        Buffer("CUDA0", "weights", 3820.94),
+    ),
     (
         "llama_kv_cache_init:      CUDA0 KV buffer size =   128.00 MiB",
         Buffer("CUDA0", "context", 128),

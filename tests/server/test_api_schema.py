@@ -29,7 +29,7 @@ def test_no_input_is_a_server_error(home: Home) -> None:
 
         @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
-        def check(case: Case) -> None:
+        def check(case: Case[Any]) -> None:
             if case.query and "wait" in case.query:
                 case.query["wait"] = "0"  # nobody waits here
             case.call_and_validate(checks=[not_a_server_error])

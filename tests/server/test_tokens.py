@@ -41,7 +41,7 @@ OPENAI = events(
     {"choices": [{"finish_reason": "length", "index": 0, "delta": {}}], "timings": TIMINGS},
 )
 ANTHROPIC = b"".join(
-    b"event: " + each["type"].encode() + b"\ndata: " + json.dumps(each).encode() + b"\n\n"
+    b"event: " + str(each["type"]).encode() + b"\ndata: " + json.dumps(each).encode() + b"\n\n"
     for each in [
         {
             "type": "message_start",

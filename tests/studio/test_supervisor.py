@@ -214,7 +214,6 @@ async def test_a_crash_loop_is_given_up(house: House) -> None:
 async def test_an_idle_model_is_unloaded_and_wakes(house: House) -> None:
     house.idle = 0
     await house.up("a")
-    house.supervisor._idle = -1  # type: ignore[assignment]
     house.supervisor._idle = 1
     house.desk.last_used -= 10
     await house.until(Phase.ASLEEP)

@@ -138,14 +138,15 @@ RULES: tuple[Rule, ...] = (
     _rule("lora", "The LoRA adapter cannot be used",
           "{file} is missing, or made for another model.",
           "Check `server.lora`; an adapter fits only the model that it was trained on.",
-          log=rf"failed to load lora adapter {_FILE}$|llama_adapter_lora_init: failed to open "
-          r"'(?P<file2>[^'\n]{1,300})'"),
+          log=r"failed to load lora adapter '(?P<file>[^'\n]{1,300})'$"
+          r"|llama_adapter_lora_init: failed to open '(?P<file2>[^'\n]{1,300})'"),
     _rule("projector", "The projector cannot be used",
           "{file} is missing, or made for another model.",
           "Check `model.mmproj`; take the mmproj file from the model's own repository, and a newer "
           "engine if it is new.",
           log=rf"failed to load multimodal model, {_FILE}$|failed to load CLIP model from "
-          r"(?P<file2>\S{1,300})|clip_init: failed|mismatch between text model .{0,60}mmproj"),
+          r"(?P<file2>\S{1,300})|clip_init: failed to load model '(?P<file3>[^'\n]{1,300})'"
+          r"|clip_init: failed|mismatch between text model .{0,60}mmproj"),
     _rule("draft", "The draft model cannot be used", "{file} is missing or damaged.",
           "Check `model.draft`; without it the model serves too, only slower.",
           log=rf"failed to load draft model,? {_FILE}$|draft model.{{0,80}}not compatible"

@@ -52,8 +52,8 @@ _COLOURS = re.compile("[\x1b\u241b]\\[[0-9;]{0,16}m")
 _LEVELS: dict[str, Level] = {"e": "error", "w": "warning", "i": "info", "d": "debug"}
 # Without prefixes (older builds, crashes, bad arguments) the words must tell.
 _FATAL = re.compile(
-    r"(?i:error\b|ggml_assert|fatal\b|terminate called|segmentation fault|aborted\b)"
-    r"|.{0,200}?(?:\b[Ee]rror(?: \d+ at|:| loading| while)"
+    r"(?i:error\b|fatal\b|terminate called|segmentation fault|aborted\b)"
+    r"|.{0,200}?(?:GGML_ASSERT|\b[Ee]rror(?: \d+ at|:| loading| while)"
     r"|failed to (?:load|alloc|init|create|open)|Malloc failed|out of memory|ErrorOut"
     r"|\bwhat\(\): |couldn't bind)"
 )
@@ -215,8 +215,8 @@ _SHAPES: tuple[tuple[str, str, Callable[[_Found], Event | None]], ...] = (
      lambda f: RequestSpeed(_int(f[1]), _int(f[2]), accepted=int(f[4]), drafted=int(f[5]))),
     (" tg = ", rf"{_SLOT} *n_(?:gen|decoded) = *{_N}, tg = *{_X} t/s(?:, tg_3s = *{_X} t/s)?",
      lambda f: Generating(_int(f[1]), _int(f[2]), int(f[3]), _float(f[4]), _float(f[5]))),
-    ("prompt processing", rf"{_SLOT} *prompt processing(?: progress)?,.*? n_tokens = *{_N}"
-     rf".*? progress = *{_X}(?:, t = *[\d.]{{1,20}} s / *{_X} tokens per second)?",
+    ("prompt processing", rf"{_SLOT} *prompt processing(?: progress)?,.{{0,60}}? n_tokens = *{_N}"
+     rf".{{0,60}}? progress = *{_X}(?:, t = *[\d.]{{1,20}} s / *{_X} tokens per second)?",
      lambda f: PromptProgress(_int(f[1]), _int(f[2]), _float(f[4]) or 0.0, _float(f[5]))),
     ("stop processing", rf"{_SLOT} *stop processing: n_(?:tokens|past) = *{_N}, truncated = *(\d)",
      lambda f: RequestEnd(_int(f[1]), _int(f[2]), int(f[3]), f[4] != "0")),

@@ -8,7 +8,8 @@ import time
 from collections import deque
 
 from llm_studio.engines.base import Engine, Running
-from llm_studio.engines.logs import Stage, level_of, parse
+from llm_studio.engines.log_events import Stage
+from llm_studio.engines.logs import level_of, parse
 from llm_studio.errors import StudioError
 from llm_studio.studio.log import Level, Log
 from llm_studio.studio.state import Phase, Progress, Store

@@ -55,8 +55,14 @@ def launch(model: Path, tmp_path: Path) -> Launch:
 
 
 def docker(*words: str) -> str:
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = subprocess.run(
+        ["docker", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
     return done.stdout
 
 
@@ -298,9 +304,7 @@ def test_a_log_goes_on_after_any_mark(studio: str) -> None:
             # Bursts, so that records share a time; a line without an end comes last.
             running = scripted(studio, "seq 1 400; seq 401 500 >&2; printf end")
             whole = [line async for line in engine.log(running)]
-            assert sorted(line.text for line in whole) == sorted(
-                [*map(str, range(1, 501)), "end"]
-            )
+            assert sorted(line.text for line in whole) == sorted([*map(str, range(1, 501)), "end"])
             for index in (*range(0, len(whole), 83), len(whole) - 2, len(whole) - 1):
                 rest = [line async for line in engine.log(running, whole[index].mark)]
                 assert rest == whole[index + 1 :]
@@ -387,13 +391,8 @@ def test_a_daemon_that_goes_and_comes_back_loses_nothing(
                 docker("kill", "--signal", "KILL", container.name_of(launch.instance))
                 await reader
                 assert ended.is_set()
-                logged = subprocess.run(
-                    ["docker", "logs", container.name_of(launch.instance)],
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    check=True,
-                )
-                assert sorted(lines) == sorted(logged.stdout.decode().splitlines())
+                logged = docker("logs", container.name_of(launch.instance))
+                assert sorted(lines) == sorted(logged.splitlines())
                 assert len(lines) > 10
 
     run(test)
