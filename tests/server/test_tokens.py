@@ -40,21 +40,22 @@ OPENAI = events(
     delta(content="b"),
     {"choices": [{"finish_reason": "length", "index": 0, "delta": {}}], "timings": TIMINGS},
 )
-ANTHROPIC = b"".join(
-    b"event: " + str(each["type"]).encode() + b"\ndata: " + json.dumps(each).encode() + b"\n\n"
-    for each in [
-        {
-            "type": "message_start",
-            "message": {
-                "content": [],
-                "usage": {"cache_read_input_tokens": 24, "input_tokens": 2, "output_tokens": 0},
-            },
+MESSAGE_EVENTS: list[dict[str, Any]] = [
+    {
+        "type": "message_start",
+        "message": {
+            "content": [],
+            "usage": {"cache_read_input_tokens": 24, "input_tokens": 2, "output_tokens": 0},
         },
-        {"type": "content_block_start", "content_block": {"type": "text", "text": ""}},
-        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "a"}},
-        {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 3}},
-        {"type": "message_stop"},
-    ]
+    },
+    {"type": "content_block_start", "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "a"}},
+    {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 3}},
+    {"type": "message_stop"},
+]
+ANTHROPIC = b"".join(
+    b"event: " + each["type"].encode() + b"\ndata: " + json.dumps(each).encode() + b"\n\n"
+    for each in MESSAGE_EVENTS
 )
 LLAMA = events(
     {"index": 0, "content": "C", "stop": False},
