@@ -15,7 +15,7 @@ from tests.studio.scripted import ScriptedEngine, ScriptedHealth
 from llm_studio.server.access import MAX_BODY, Access
 from llm_studio.server.api import create_api
 from llm_studio.settings import load_settings
-from llm_studio.studio import supervisor as supervisor_module
+from llm_studio.studio import loading
 from llm_studio.studio.state import Phase
 from llm_studio.studio.studio import Studio
 
@@ -46,14 +46,14 @@ class Face:
 
 @pytest.fixture
 async def face(home: Home, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Face]:
-    monkeypatch.setattr(supervisor_module, "POLL", 0.005)
+    monkeypatch.setattr(loading, "SLOW", 0.005)
     home.model()
     for id_ in ("one", "two"):
         home.profile(id_, f'name = "{id_}"\n[model]\nfile = "tiny.gguf"\n')
     home.profile("bad", "nonsense")
     engine = ScriptedEngine()
-    studio = Studio(load_settings(), {"process": engine, "scripted": engine})
-    studio.supervisor._health = ScriptedHealth(engine)
+    engines = {"process": engine, "scripted": engine}
+    studio = Studio(load_settings(), engines, ScriptedHealth(engine))
     face = Face(studio, engine)
     yield face
     await face.tcp.aclose()

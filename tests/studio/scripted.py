@@ -22,11 +22,12 @@ from llm_studio.engines.base import (
 from llm_studio.engines.health import Health, HealthProbe
 from llm_studio.errors import StudioError
 from llm_studio.profiles.catalogue import Entry
+from llm_studio.studio.berths import Berth, Berths
 from llm_studio.studio.desk import Desk
 from llm_studio.studio.jobs import Job, Jobs
 from llm_studio.studio.log import Log
 from llm_studio.studio.state import Phase, State, Store
-from llm_studio.studio.supervisor import Prepared, Supervisor
+from llm_studio.studio.supervisor import Memory, Prepared, Supervisor
 
 
 @dataclass
@@ -138,6 +139,7 @@ class House:
     """A supervisor over a scripted engine."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.engine = ScriptedEngine()
         self.unusable: set[str] = set()
         self.idle: int | None = None
@@ -160,10 +162,16 @@ class House:
             health=ScriptedHealth(self.engine),
         )
 
+    async def adopt(self) -> None:
+        """Take over what an earlier studio left."""
+        main = Berth(self.store, self.desk, self.supervisor)
+        berths = Berths(main, lambda _: main, self.folder / "beside.json", self.log)
+        await berths.adopt({"scripted": self.engine})
+
     async def want(self, id_: str) -> None:
         await self.supervisor.wake(id_)
 
-    async def prepare(self, id_: str, *, empty: bool) -> Prepared:
+    async def prepare(self, id_: str, *, returns: Memory | None) -> Prepared:
         if id_ in self.unusable:
             raise StudioError("The model file is not here", hint="Get it.")
         entry = Entry(id_, Path(f"{id_}.toml"), shipped=False)

@@ -10,6 +10,7 @@ import pytest
 from tests.studio.scripted import House
 
 from llm_studio.engines.base import Vitals
+from llm_studio.studio import backoff, loading, watch
 from llm_studio.studio import supervisor as supervisor_module
 from llm_studio.studio.desk import Refusal, RequestRecord
 from llm_studio.studio.state import Phase
@@ -20,9 +21,10 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
-    monkeypatch.setattr(supervisor_module, "POLL", 0.005)
-    monkeypatch.setattr(supervisor_module, "WATCH", 0.01)
-    monkeypatch.setattr(supervisor_module, "RESTART_DELAYS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(loading, "POLL", 0.005)
+    monkeypatch.setattr(loading, "SLOW", 0.005)
+    monkeypatch.setattr(watch, "LOOK", 0.01)
+    monkeypatch.setattr(backoff, "DELAYS", (0.01, 0.01, 0.01))
     house = House(tmp_path)
     yield house
     await house.close()
@@ -212,9 +214,8 @@ async def test_a_crash_loop_is_given_up(house: House) -> None:
 
 
 async def test_an_idle_model_is_unloaded_and_wakes(house: House) -> None:
-    house.idle = 0
+    house.idle = 5
     await house.up("a")
-    house.supervisor._idle = 1
     house.desk.last_used -= 10
     await house.until(Phase.ASLEEP)
     assert house.engine.alive == []
@@ -226,7 +227,7 @@ async def test_an_idle_model_is_unloaded_and_wakes(house: House) -> None:
 async def test_a_load_without_a_sign_of_life_is_ended(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor_module, "STALL_LIMIT", 0.05)
+    monkeypatch.setattr(loading, "STALL_LIMIT", 0.05)
     house.engine.script["a"] = ["hangs"]
     job = await house.up("a")
     assert job.state == "failed"
@@ -240,7 +241,7 @@ async def test_the_next_studio_adopts_what_runs(house: House, tmp_path: Path) ->
     second = House(tmp_path / "second")
     second.engine = house.engine
     second.supervisor = second.new_supervisor()
-    await second.supervisor.adopt()
+    await second.adopt()
     assert second.store.state.phase is Phase.READY
     assert second.store.state.engine is not None
     assert second.store.state.engine.adopted
@@ -257,7 +258,7 @@ async def test_an_engine_that_still_loads_is_adopted_too(house: House, tmp_path:
     second = House(tmp_path / "second")
     second.engine = house.engine
     second.supervisor = second.new_supervisor()
-    await second.supervisor.adopt()
+    await second.adopt()
     assert second.store.state.phase is Phase.LOADING
     house.engine.life("a").ready.set()
     await second.until(Phase.READY, "a")
@@ -267,12 +268,12 @@ async def test_an_engine_that_still_loads_is_adopted_too(house: House, tmp_path:
 async def test_leftovers_are_ended(house: House, tmp_path: Path) -> None:
     await house.up("a")
     first = house.engine.life("a")
-    await house.engine.start((await house.prepare("b", empty=True)).launch)
+    await house.engine.start((await house.prepare("b", returns={})).launch)
     second = House(tmp_path / "second")
     second.engine = house.engine
     second.supervisor = second.new_supervisor()
     await house.supervisor.close()
-    await second.supervisor.adopt()
+    await second.adopt()
     assert house.engine.alive == ["a"]
     assert first.ended is None
     await second.close()

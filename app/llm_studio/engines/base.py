@@ -52,6 +52,8 @@ class Vitals:
     error: str = ""
     gone: bool = False
     """Nothing is left of it, so how it ended cannot be told."""
+    pid: int = 0
+    """Of its process on this machine; 0 where that cannot be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Running:
     command: tuple[str, ...]
     detail: str = ""
     """For people: the container's or the process's name, and its image."""
+    image: str = ""
+    """The container image's id; nothing where there is none."""
     model: str = ""
     """What it says that it serves, as the API names it."""
 

@@ -158,12 +158,12 @@ class ProcessEngine:
         if child is not None and child.returncode is not None:
             return Vitals(False, _exit_code(child.returncode))
         if child is not None:
-            return Vitals(True)
+            return Vitals(True, pid=child.pid)
         identity = self._identity(running)
         if identity is None:
             return Vitals(False, gone=True)
         # Somebody else's child by now: how it ended, only its parent was told.
-        return Vitals(_same_process(*identity) is not None)
+        return Vitals(_same_process(*identity) is not None, pid=identity[0])
 
     async def log(self, running: Running, mark: str = "") -> AsyncIterator[RawLine]:
         path = self._path(running.instance, "log")

@@ -68,6 +68,13 @@ class Plan:
         return "available" if self.model.usable and self.model.kind == "model" else "unusable"
 
     @property
+    def size(self) -> int:
+        """Bytes of all files that are loaded."""
+        section = self.entry.require().model
+        files = (self.model, self.companion(section.mmproj), self.companion(section.draft))
+        return sum(file.size for file in files if file) + self._adapters_size()
+
+    @property
     def fit(self) -> Fit | None:
         """How the model fits, where that can be told; else `trouble` may say why not."""
         return self._planned[0]

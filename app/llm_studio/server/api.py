@@ -40,6 +40,8 @@ class Problem(BaseModel):
 class SwitchRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     model: Annotated[str, Field(min_length=1, max_length=200)]
+    beside: bool = False
+    """Beside what is served, rather than instead of it."""
 
 
 class Switched(BaseModel):
@@ -94,21 +96,22 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
         response: Response,
         wait: Annotated[bool, Query(description="answer when it is done")] = False,
     ) -> Switched:
-        return await _switch(studio, body.model, response, wait)
+        return await _switch(studio, body, response, wait)
 
     @api.post("/models/load", summary="As /switch, by the name that llama.cpp's router has")
     async def load(body: SwitchRequest, response: Response) -> Switched:
-        return await _switch(studio, body.model, response, False)
+        return await _switch(studio, body, response, False)
 
     @api.post("/stop", summary="Stop serving")
     async def stop(
+        model: Annotated[str, Query(max_length=200, description="one profile; else all")] = "",
         wait: Annotated[bool, Query(description="answer when it is done")] = False,
     ) -> Switched:
-        return await _stop(studio, wait)
+        return await _stop(studio, model, wait)
 
     @api.post("/models/unload", summary="As /stop, by the name that llama.cpp's router has")
     async def unload() -> Switched:
-        return await _stop(studio, False)
+        return await _stop(studio, "", False)
 
     @api.get("/jobs", summary="Everything that takes long, the newest last")
     async def jobs() -> list[JobStatus]:
@@ -165,10 +168,10 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
     return api
 
 
-async def _switch(studio: Studio, model: str, response: Response, wait: bool) -> Switched:
-    id_ = studio.profile_named(model) or model
+async def _switch(studio: Studio, body: SwitchRequest, response: Response, wait: bool) -> Switched:
+    id_ = studio.profile_named(body.model) or body.model
     await asyncio.to_thread(studio.require, id_)
-    job = studio.switch(id_)
+    job = studio.switch(id_, beside=body.beside)
     if job is None:
         response.status_code = 200
         return Switched(success=True, model=id_, state=studio.status().state)
@@ -179,12 +182,14 @@ async def _switch(studio: Studio, model: str, response: Response, wait: bool) ->
     return Switched(success=done, model=id_, state=studio.status().state, job=job_status(job))
 
 
-async def _stop(studio: Studio, wait: bool) -> Switched:
-    job = studio.stop()
-    if job is not None and wait:
+async def _stop(studio: Studio, model: str, wait: bool) -> Switched:
+    id_ = studio.profile_named(model) or model
+    jobs = studio.stop(id_)
+    for job in jobs if wait else ():
         await studio.jobs.ended(job)
-    told = job_status(job) if job else None
-    return Switched(success=True, model="", state=studio.status().state, job=told)
+    done = all(job.state in ("running", "done") for job in jobs)
+    told = job_status(jobs[0]) if jobs else None
+    return Switched(success=done, model=id_, state=studio.status().state, job=told)
 
 
 def job_status(job: Job) -> JobStatus:

@@ -29,6 +29,7 @@ from llm_studio.server.security import (
 from llm_studio.server.upstream import Upstream
 from llm_studio.server.watch import Watch
 from llm_studio.studio.desk import Desk, Refusal, RequestRecord, Target
+from llm_studio.studio.reception import Reception
 from llm_studio.text import untrusted_line
 
 MAX_BODY = 64 * 2**20
@@ -55,7 +56,7 @@ class Gateway:
 
     def __init__(
         self,
-        desk: Desk,
+        desk: Desk | Reception,
         *,
         records: Callable[[RequestRecord], None],
         allowed_hosts: Iterable[str] = (),

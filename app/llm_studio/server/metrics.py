@@ -19,8 +19,18 @@ def exposition(studio: Studio) -> str:
         f'llm_studio_profile_info{{profile="{_label(state.profile or "")}"}} 1',
     ]
     for name, kind, text, value in (
-        ("requests_running", "gauge", "Requests at the engine now.", studio.desk.running),
-        ("requests_waiting", "gauge", "Requests waiting for a model.", studio.desk.waiting),
+        (
+            "requests_running",
+            "gauge",
+            "Requests at the engine now.",
+            sum(b.desk.running for b in studio.berths),
+        ),
+        (
+            "requests_waiting",
+            "gauge",
+            "Requests waiting for a model.",
+            sum(b.desk.waiting for b in studio.berths),
+        ),
         ("log_lines_total", "counter", "Lines that the log took in.", studio.log.last),
         ("requests_total", "counter", "Requests through the gateway.", sums.requests),
         ("requests_failed_total", "counter", "Requests that failed.", sums.failed),

@@ -53,7 +53,7 @@ async def run(settings: Settings, ready: Callable[[Studio], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # a closed terminal ends no studio
-    gateway = Gateway(studio.desk, records=studio.record, allowed_hosts=())
+    gateway = Gateway(studio.reception, records=studio.record, allowed_hosts=())
     private = _unix_socket(socket_path(settings.paths.state))
     public = _tcp_socket(settings.api_port, "api_port")
     port = public.getsockname()[1]

@@ -23,6 +23,8 @@ class Target:
     key: str
     profile: str
     instance: str
+    image: str = ""
+    """The container image's id, if it runs in one."""
 
 
 class Refusal(StudioError):
@@ -42,6 +44,8 @@ class RequestRecord:
     client: str
     profile: str = ""
     model: str = ""
+    image: str = ""
+    """The id of the container image that answered."""
     started: float = field(default_factory=time.time)
     seconds: float = 0.0
     first_token: float | None = None
@@ -99,6 +103,11 @@ class Desk:
         return self._coming
 
     @property
+    def closed(self) -> bool:
+        """Whether nothing is served, nor coming, nor to be woken."""
+        return self._target is None and self._coming is None and self._asleep is None
+
+    @property
     def waiting(self) -> int:
         return len(self._waiting)
 
@@ -143,7 +152,7 @@ class Desk:
         target = await self._admitted(record)
         token = object()
         self._running[token] = record
-        record.profile = target.profile
+        record.profile, record.image = target.profile, target.image
         try:
             yield target
         finally:

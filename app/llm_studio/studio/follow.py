@@ -8,11 +8,10 @@ import time
 from collections import deque
 
 from llm_studio.engines.base import Engine, Running
-from llm_studio.engines.log_events import Stage
+from llm_studio.engines.log_events import FITTING, LOADING, Buffer, Stage
 from llm_studio.engines.logs import level_of, parse
 from llm_studio.errors import StudioError
 from llm_studio.studio.log import Level, Log
-from llm_studio.studio.state import Phase, Progress, Store
 
 KEPT = 400
 BATCH = 500
@@ -20,17 +19,32 @@ FINISH = 3.0
 
 
 class LogFollower:
-    """One engine's lines, in batches."""
+    """One engine's lines, in batches, and what they tell."""
 
-    def __init__(self, engine: Engine, running: Running, log: Log, store: Store) -> None:
+    def __init__(self, engine: Engine, running: Running, log: Log) -> None:
         self._engine = engine
         self._running = running
         self._log = log
-        self._store = store
         self._kept: deque[str] = deque(maxlen=KEPT)
         self._first_errors: list[str] = []
         self._task: asyncio.Task[None] | None = None
         self.last_sign = time.monotonic()
+        self.stage: Stage | None = None
+        """How far it is, as it last said."""
+        self.allocated: dict[str, float] = {}
+        """MiB that it says it took, by device."""
+
+    @property
+    def over(self) -> bool:
+        """Whether the log has ended, as it does with the engine."""
+        return self._task is None or self._task.done()
+
+    async def wait(self, limit: float) -> None:
+        """Until the log ends, or the time is up."""
+        if self._task is None or self._task.done():
+            await asyncio.sleep(min(limit, FINISH / 10))
+        else:
+            await asyncio.wait([self._task], timeout=limit)
 
     @property
     def last_lines(self) -> tuple[str, ...]:
@@ -78,8 +92,12 @@ class LogFollower:
 
     def _notice(self, text: str) -> None:
         event = parse(text)
-        if isinstance(event, Stage) and self._store.state.phase is Phase.LOADING:
-            self._store.replace(progress=Progress(event.name, event.fraction))
+        if isinstance(event, Stage):
+            if self.stage and self.stage.name == FITTING and event.name == LOADING:
+                self.allocated.clear()  # till now it only tried what would fit
+            self.stage = event
+        elif isinstance(event, Buffer):
+            self.allocated[event.device] = self.allocated.get(event.device, 0.0) + event.mib
 
     async def finish(self) -> None:
         """Read what an engine that has ended left behind, but do not wait for ever."""

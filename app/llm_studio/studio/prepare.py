@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from llm_studio.engines.arguments import files_here, server_arguments
 from llm_studio.engines.base import Engine, EngineError, Launch
@@ -12,12 +13,14 @@ from llm_studio.errors import NotReady, StudioError
 from llm_studio.models.fit import Verdict
 from llm_studio.models.headers import Headers
 from llm_studio.models.library import Library
+from llm_studio.models.memory import Device, MiB
 from llm_studio.probes.machine import this_machine
+from llm_studio.probes.overhead import keep_overhead
 from llm_studio.profiles.catalogue import Catalogue
 from llm_studio.profiles.plan import Machine, Plan
 from llm_studio.profiles.server import seconds
 from llm_studio.settings import Settings
-from llm_studio.studio.supervisor import Prepared
+from llm_studio.studio.supervisor import Memory, Prepared
 
 
 class Preparation:
@@ -27,8 +30,8 @@ class Preparation:
         self._settings = settings
         self._engines = engines
 
-    async def __call__(self, id_: str, *, empty: bool) -> Prepared:
-        plan = await asyncio.to_thread(self._plan, id_, empty)
+    async def __call__(self, id_: str, *, returns: Memory | None) -> Prepared:
+        plan = await asyncio.to_thread(self._plan, id_, returns)
         engine = await self._engine_for(plan)
         profile = plan.entry.require()
         launch = Launch(
@@ -47,15 +50,12 @@ class Preparation:
             engine,
             tuple(name.strip() for name in names),
             seconds(idle) if idle else None,
+            plan.size,
         )
 
-    def _plan(self, id_: str, empty: bool) -> Plan:
+    def _plan(self, id_: str, returns: Memory | None) -> Plan:
         catalogue = Catalogue.load(self._settings.paths.profiles)
-        machine = this_machine(self._settings.paths.state)
-        if empty:
-            devices = tuple(replace(device, free=device.total) for device in machine.devices)
-            host = replace(machine.host, available=machine.host.total)
-            machine = Machine(devices, host, machine.notes)
+        machine = with_returned(this_machine(self._settings.paths.state), returns)
         with Headers(self._settings.paths.cache) as headers:
             library = Library.scan(self._settings.models, headers, caches=self._settings.caches)
             plan = Plan(catalogue.get(id_), machine, library)
@@ -98,6 +98,40 @@ class Preparation:
                     why=f"It comes from {argument.key} ({argument.origin}).",
                     hint="Unset it, or use a newer llama-server.",
                 )
+
+
+def free_memory(state: Path) -> dict[str, int]:
+    """Bytes that are free now, by GPU; the host's under ""."""
+    machine = this_machine(state)
+    return {_key(device): device.free for device in machine.devices} | {"": machine.host.available}
+
+
+def measured_load(state: Path, launch: Launch, asked: Mapping[str, float], gone: Memory) -> None:
+    """Keep what each GPU gave beyond what llama.cpp asked for, which later plans then know."""
+    for index, device in enumerate(launch.devices):
+        mib = asked.get(f"CUDA{index}")
+        taken = gone.get(_key(device))
+        if mib and taken and device.uuid:
+            keep_overhead(state, device.uuid, taken, int(mib * MiB))
+
+
+def with_returned(machine: Machine, returns: Memory | None) -> Machine:
+    """The machine as it will be when the present engine has given back what it holds."""
+
+    def free(key: str, now: int, total: int) -> int:
+        return total if returns is None else min(now + returns.get(key, 0), total)
+
+    devices = tuple(
+        replace(device, free=free(_key(device), device.free, device.total))
+        for device in machine.devices
+    )
+    host = machine.host
+    host = replace(host, available=free("", host.available, host.total))
+    return Machine(devices, host, machine.notes)
+
+
+def _key(device: Device) -> str:
+    return device.uuid or device.name
 
 
 def _servable(plan: Plan) -> None:

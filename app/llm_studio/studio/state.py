@@ -59,6 +59,11 @@ class Progress:
     fraction: float | None = None
     since: float = field(default_factory=time.monotonic)
 
+    @property
+    def told(self) -> tuple[str, int | None]:
+        """What of it is worth telling anew: the stage, and whole hundredths."""
+        return self.stage, None if self.fraction is None else int(self.fraction * 100)
+
 
 @dataclass(frozen=True, slots=True)
 class State:

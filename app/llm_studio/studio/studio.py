@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from llm_studio import __version__
 from llm_studio.engines.base import Engine
+from llm_studio.engines.health import HealthProbe
 from llm_studio.errors import NotFound
 from llm_studio.models.headers import Headers
 from llm_studio.models.library import Library
@@ -18,13 +19,22 @@ from llm_studio.probes.machine import this_machine
 from llm_studio.profiles.catalogue import Catalogue
 from llm_studio.profiles.plan import Plan
 from llm_studio.profiles.summary import summarise
-from llm_studio.schema import EngineStatus, FailureStatus, ProfileSummary, Status, StudioStatus
+from llm_studio.schema import (
+    EngineStatus,
+    FailureStatus,
+    ProfileSummary,
+    ServingStatus,
+    Status,
+    StudioStatus,
+)
 from llm_studio.settings import Settings
+from llm_studio.studio.berths import Berth, Berths
 from llm_studio.studio.desk import Desk, Refusal, RequestRecord
 from llm_studio.studio.jobs import Job, Jobs
 from llm_studio.studio.log import Log
-from llm_studio.studio.prepare import Preparation
-from llm_studio.studio.state import Store
+from llm_studio.studio.prepare import Preparation, free_memory, measured_load
+from llm_studio.studio.reception import Reception
+from llm_studio.studio.state import Phase, Store
 from llm_studio.studio.supervisor import Supervisor
 
 RECORDS = 2000
@@ -44,7 +54,12 @@ class Totals:
 class Studio:
     """Every use case is one method; no face of the studio does more than call them."""
 
-    def __init__(self, settings: Settings, engines: Mapping[str, Engine]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engines: Mapping[str, Engine],
+        health: HealthProbe | None = None,
+    ) -> None:
         self.settings = settings
         self.engines = engines
         self.started = time.time()
@@ -53,28 +68,50 @@ class Studio:
         self.store = Store()
         self.records: deque[RequestRecord] = deque(maxlen=RECORDS)
         self.totals = Totals()
-        self.desk = Desk(profile_of=self.profile_named, want=self._want)
-        self.supervisor = Supervisor(
-            engines=engines,
-            prepare=Preparation(settings, engines),
-            desk=self.desk,
-            store=self.store,
-            log=self.log,
-            jobs=self.jobs,
+        self.health = health or HealthProbe()
+        self.berths = Berths(
+            self._berth(self.store, Desk(profile_of=self.profile_named, want=self._want)),
+            self._berth_beside,
+            settings.paths.state / "beside.json",
+            self.log,
         )
+        self.reception = Reception(self.berths.main.desk, self.berths.desks, self.profile_named)
         self.gateway = ""
         self.api = ""
         self._names: dict[str, str] = {}
         self._names_read = 0.0
 
+    def _berth(self, store: Store, desk: Desk) -> Berth:
+        state = self.settings.paths.state
+        supervisor = Supervisor(
+            engines=self.engines,
+            prepare=Preparation(self.settings, self.engines),
+            desk=desk,
+            store=store,
+            log=self.log,
+            jobs=self.jobs,
+            health=self.health,
+            free=lambda: free_memory(state),
+            loaded=lambda launch, asked, gone: measured_load(state, launch, asked, gone),
+        )
+        return Berth(store, desk, supervisor)
+
+    def _berth_beside(self, id_: str) -> Berth:
+        async def wake(_: str) -> None:
+            await berth.supervisor.wake(id_)
+
+        berth = self._berth(Store(), Desk(profile_of=lambda _: id_, want=wake))
+        return berth
+
     async def start(self) -> None:
         self.log.add(f"studio {__version__} started (pid {os.getpid()})")
-        await self.supervisor.adopt()
+        await self.berths.adopt(self.engines)
 
     async def close(self) -> None:
         """End, and leave the engine serving for the next studio to adopt."""
-        await self.supervisor.close()
+        await self.berths.close()
         await self.jobs.close()
+        await self.health.close()
         for engine in self.engines.values():
             await engine.close()
         self.log.add("studio ended")
@@ -99,10 +136,10 @@ class Studio:
 
     async def profiles(self) -> list[ProfileSummary]:
         summaries = await asyncio.to_thread(self._summaries)
-        state = self.store.state
+        states = {berth.store.state.profile: berth.store.state.phase for berth in self.berths}
         return [
-            summary.model_copy(update={"state": state.phase.value})
-            if summary.id == state.profile
+            summary.model_copy(update={"state": states[summary.id].value})
+            if summary.id in states
             else summary
             for summary in summaries
         ]
@@ -122,12 +159,13 @@ class Studio:
         """Raises where there is no such profile. Reads the disk, so it is for a thread."""
         Catalogue.load(self.settings.paths.profiles).get(id_)
 
-    def switch(self, id_: str) -> Job | None:
+    def switch(self, id_: str, *, beside: bool = False) -> Job | None:
         """Serve a profile: a job to follow, or None where it is served already."""
-        return self.supervisor.switch(id_)
+        return self.berths.switch(id_, beside=beside)
 
-    def stop(self) -> Job | None:
-        return self.supervisor.stop()
+    def stop(self, id_: str = "") -> list[Job]:
+        """Stop serving one profile, or all."""
+        return self.berths.stop(id_)
 
     async def _want(self, id_: str) -> None:
         """A request names another profile than the one that is served."""
@@ -138,7 +176,7 @@ class Studio:
                 f"The model {id_!r} is not loaded",
                 hint="Load it (`llm-studio up`), or set switch_on_request = true.",
             )
-        await self.supervisor.wake(id_)
+        await self.berths.main.supervisor.wake(id_)
 
     def record(self, record: RequestRecord) -> None:
         self.records.append(record)
@@ -160,43 +198,52 @@ class Studio:
     # What is
 
     def status(self) -> Status:
-        state, serving = self.store.state, self.supervisor.serving
-        engine = state.engine
-        failure = state.failure
+        main = self.berths.main
+        beside = (b for b in self.berths.beside.values() if b.store.state.phase != Phase.STOPPED)
         return Status(
-            state=state.phase.value,
-            profile=state.profile,
-            desired=state.desired,
-            engine=EngineStatus(
-                kind=engine.kind,
-                instance=engine.instance,
-                detail=engine.detail,
-                address=serving.address if serving else None,
-                since=engine.since,
-                adopted=engine.adopted,
-                command=list(serving.command) if serving else [],
-            )
-            if engine
-            else None,
+            **serving_status(main).model_dump(),
             gateway=self.gateway,
             api=self.api,
-            detail=state.detail,
-            stage=state.progress.stage if state.progress else None,
-            progress=state.progress.fraction if state.progress else None,
-            failure=FailureStatus(
-                cause=failure.cause,
-                what=failure.what,
-                why=failure.why,
-                hint=failure.hint,
-                exit_code=failure.exit_code,
-                out_of_memory=failure.out_of_memory,
-                last_lines=list(failure.last_lines),
-            )
-            if failure
-            else None,
-            since=state.since,
-            version=state.version,
-            running=self.desk.running,
-            waiting=self.desk.waiting,
+            version=main.store.state.version,
+            beside=[serving_status(berth) for berth in beside],
             studio=StudioStatus(pid=os.getpid(), version=__version__, since=self.started),
         )
+
+
+def serving_status(berth: Berth) -> ServingStatus:
+    """One berth, for people and programs."""
+    state, serving = berth.store.state, berth.supervisor.serving
+    engine, failure, progress = state.engine, state.failure, state.progress
+    return ServingStatus(
+        state=state.phase.value,
+        profile=state.profile,
+        desired=state.desired,
+        engine=EngineStatus(
+            kind=engine.kind,
+            instance=engine.instance,
+            detail=engine.detail,
+            address=serving.address if serving else None,
+            since=engine.since,
+            adopted=engine.adopted,
+            command=list(serving.command) if serving else [],
+        )
+        if engine
+        else None,
+        detail=state.detail,
+        stage=progress.stage if progress else None,
+        progress=progress.fraction if progress else None,
+        failure=FailureStatus(
+            cause=failure.cause,
+            what=failure.what,
+            why=failure.why,
+            hint=failure.hint,
+            exit_code=failure.exit_code,
+            out_of_memory=failure.out_of_memory,
+            last_lines=list(failure.last_lines),
+        )
+        if failure
+        else None,
+        since=state.since,
+        running=berth.desk.running,
+        waiting=berth.desk.waiting,
+    )

@@ -10,35 +10,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from llm_studio.engines.base import Engine, Launch, Running
 from llm_studio.engines.health import HealthProbe
 from llm_studio.errors import StudioError
+from llm_studio.studio.backoff import Backoff
 from llm_studio.studio.desk import Desk, Refusal, Target
+from llm_studio.studio.ending import explained
 from llm_studio.studio.follow import LogFollower
+from llm_studio.studio.freeing import Free, until_free
 from llm_studio.studio.jobs import Job, Jobs
-from llm_studio.studio.log import Log
-from llm_studio.studio.state import (
-    BUSY,
-    EngineState,
-    Failure,
-    Phase,
-    Progress,
-    Store,
-)
+from llm_studio.studio.loading import Ended, Loading
+from llm_studio.studio.log import Level, Log
+from llm_studio.studio.state import EngineState, Failure, Phase, Progress, Store
+from llm_studio.studio.watch import Happened, Watch
 
 DRAIN_LIMIT = 30.0
 STOP_GRACE = 10.0
-STALL_LIMIT = 300.0
-"""A load that shows no sign of life for so long has hung."""
-POLL = 0.1
-WATCH = 0.5
-RESTART_DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0)
-RESTART_WINDOW = 600.0
+
+Memory = Mapping[str, int]
+"""Bytes, by GPU; the host's under ""."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +43,15 @@ class Prepared:
     engine: Engine
     aliases: tuple[str, ...]
     idle_seconds: int | None
+    size: int = 0
+    """Bytes of all files that it loads."""
 
 
 class Prepare(Protocol):
-    """Checks a profile and plans it; the memory of what runs now counts as free if `empty`."""
+    """Checks a profile and plans it for the memory that is free, and that the present engine
+    gives back when it ends (None: nobody knows how much, so all counts as free)."""
 
-    async def __call__(self, id_: str, *, empty: bool) -> Prepared: ...
+    async def __call__(self, id_: str, *, returns: Memory | None) -> Prepared: ...
 
 
 class Busy(StudioError):
@@ -63,8 +60,9 @@ class Busy(StudioError):
     exit_code = 3
 
     def __init__(self, target: str, job: Job) -> None:
+        under_way = f"A switch to {target!r}" if target else "A stop"
         super().__init__(
-            f"A switch to {target!r} is under way",
+            f"{under_way} is under way",
             hint=f"Wait for it, or cancel it:  llm-studio jobs cancel {job.id}",
         )
         self.target = target
@@ -79,7 +77,29 @@ class Failed(StudioError):
         self.failure = failure
 
 
+@dataclass(slots=True)
+class _Engine:
+    """What belongs to the engine that runs now."""
+
+    running: Running
+    engine: Engine
+    follower: LogFollower
+    held: Memory | None = None
+    """What it took; None where it was found running."""
+    idle: int | None = None
+    stopping: bool = False
+
+    @property
+    def target(self) -> Target:
+        running = self.running
+        return Target(
+            running.address, running.key, running.profile, running.instance, running.image
+        )
+
+
 class Supervisor:
+    """Of one engine at a time."""
+
     def __init__(
         self,
         *,
@@ -89,29 +109,41 @@ class Supervisor:
         store: Store,
         log: Log,
         jobs: Jobs,
-        health: HealthProbe | None = None,
+        health: HealthProbe,
+        free: Free = dict,
+        loaded: Callable[[Launch, Mapping[str, float], Memory], None] = lambda *_: None,
     ) -> None:
+        """`loaded` is told of each load: the MiB that the engine says it took, and the bytes that
+        are gone."""
         self._engines = engines
         self._prepare = prepare
         self._desk = desk
         self._store = store
         self._log = log
         self._jobs = jobs
-        self._health = health or HealthProbe()
-        self._running: Running | None = None
-        self._follower: LogFollower | None = None
+        self._health = health
+        self._free = free
+        self._loaded = loaded
+        self._now: _Engine | None = None
         self._watch: asyncio.Task[None] | None = None
         self._operation: tuple[str, Job] | None = None
         self._last_good: str | None = None
-        self._idle: int | None = None
-        self._crashes: deque[float] = deque(maxlen=len(RESTART_DELAYS) + 1)
+        self._backoff = Backoff()
+        self._turn = asyncio.Lock()
+        """Held by whoever starts or ends an engine."""
+        self._closing = False
 
     # Wishes
 
     @property
     def serving(self) -> Running | None:
         """The engine that runs now, ready or not."""
-        return self._running
+        return self._now.running if self._now else None
+
+    @property
+    def operation(self) -> tuple[str, Job] | None:
+        """The switch (or, without a name, the stop) that is under way."""
+        return self._operation
 
     def switch(self, id_: str) -> Job | None:
         """Serve a profile: a job to follow, or None where it is served already."""
@@ -132,302 +164,13 @@ class Supervisor:
             if not target:
                 return job
             self._jobs.cancel(job.id)
-        elif self._running is None and self._store.state.phase in (Phase.STOPPED, Phase.FAILED):
-            self._store.replace(phase=Phase.STOPPED, desired=None, profile=None, failure=None)
+        elif self._now is None and self._store.state.phase in (Phase.STOPPED, Phase.FAILED):
+            self._stop_watching()
+            self._store.replace(
+                phase=Phase.STOPPED, desired=None, profile=None, failure=None, detail=""
+            )
             return None
         return self._begin("", "stop", "Stop serving", self._end)
-
-    def _begin(self, target: str, kind: str, title: str, work: Callable[[Job], object]) -> Job:
-        before = self._operation
-
-        async def run(job: Job) -> object:
-            if before is not None:
-                await self._jobs.ended(before[1])
-            try:
-                return await work(job)  # type: ignore[misc]
-            finally:
-                if self._operation is not None and self._operation[1] is job:
-                    self._operation = None
-
-        job = self._jobs.start(kind, title, run)
-        self._operation = (target, job)
-        return job
-
-    # A switch
-
-    async def _serve(self, id_: str, job: Job) -> object:
-        previous = self._last_good
-        self._store.replace(desired=id_)
-        try:
-            await self._prepare(id_, empty=True)
-        except StudioError as error:
-            self._store.replace(desired=self._store.state.profile)
-            self._say(f"{id_} cannot be served: {error.sentence}", "error")
-            raise
-        await self._desk.shut(id_)
-        try:
-            await self._stop_running(job)
-            return await self._start(await self._prepare(id_, empty=False), job)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._abandon(id_))
-            raise
-        except StudioError as error:
-            failure = await self._fail(id_, error)
-            if previous and previous != id_ and job.kind == "switch":
-                await self._go_back(previous, job, failure)
-            raise Failed(failure) from error
-
-    async def _start(self, prepared: Prepared, job: Job) -> dict[str, object]:
-        launch, engine = prepared.launch, prepared.engine
-        id_ = launch.entry.id
-        begun = time.monotonic()
-        self._note(job, Phase.STARTING, f"starting {engine.kind}")
-        self._store.replace(profile=id_, failure=None, engine=None)
-        self._running = running = await engine.start(launch)
-        self._attach(running, engine, adopted=False)
-        self._note(job, Phase.LOADING, "loading the model")
-        await self._until_ready(running, engine, prepared.aliases, job)
-        took = time.monotonic() - begun
-        await self._ready(running, prepared.idle_seconds)
-        self._say(f"{id_} is ready after {took:.1f} s")
-        return {"profile": id_, "seconds": round(took, 3)}
-
-    def _attach(self, running: Running, engine: Engine, *, adopted: bool) -> None:
-        self._follower = LogFollower(engine, running, self._log, self._store)
-        self._follower.start()
-        self._store.replace(
-            engine=EngineState(
-                running.kind, running.instance, running.detail, running.started, adopted
-            )
-        )
-
-    async def _until_ready(
-        self, running: Running, engine: Engine, aliases: Sequence[str], job: Job
-    ) -> None:
-        """Returns when the engine serves what was asked; raises when it ended, or hangs."""
-        assert self._follower is not None
-        told = None
-        while True:
-            vitals = await engine.vitals(running)
-            if not vitals.alive:
-                raise await self._explained(running, engine)
-            health = await self._health.ask(running)
-            if health.ready:
-                break
-            progress = self._store.state.progress
-            if progress is not None and progress != told:
-                told = progress
-                job.message, job.fraction = progress.stage, progress.fraction
-                self._jobs.touch(job)
-            if time.monotonic() - self._follower.last_sign > STALL_LIMIT:
-                raise StudioError(
-                    "The model does not load on",
-                    why=f"For {STALL_LIMIT:.0f} s there was no sign of life from the engine.",
-                    hint="Look at `llm-studio logs`; the disk may be very slow.",
-                )
-            await asyncio.sleep(POLL)
-        if aliases and health.models and not set(aliases) & set(health.models):
-            raise StudioError(
-                "Another model answers than was asked for",
-                why=f"It calls itself {', '.join(health.models)}.",
-                hint="Something else may listen at that address.",
-            )
-
-    async def _ready(self, running: Running, idle: int | None) -> None:
-        self._last_good, self._idle = running.profile, idle
-        self._store.replace(
-            phase=Phase.READY, profile=running.profile, desired=running.profile,
-            progress=None, failure=None, detail="",
-        )  # fmt: skip
-        target = Target(running.address, running.key, running.profile, running.instance)
-        await self._desk.open(target)
-        self._watch = asyncio.create_task(self._watch_over(running), name="watch")
-
-    # An end
-
-    async def _end(self, job: Job) -> object:
-        self._store.replace(desired=None)
-        await self._desk.shut(None)
-        await self._stop_running(job)
-        self._store.replace(
-            phase=Phase.STOPPED, profile=None, engine=None, progress=None, failure=None, detail=""
-        )
-        return {"profile": None}
-
-    async def _stop_running(self, job: Job | None, *, drain: float | None = None) -> None:
-        """Let running requests end, then end the engine; afterwards nothing of it is left."""
-        if self._watch is not None and self._watch is not asyncio.current_task():
-            self._watch.cancel()
-        self._watch = None
-        running = self._running
-        if running is None:
-            return
-        engine = self._engines[running.kind]
-        if self._desk.running:
-            self._note(job, Phase.DRAINING, f"waiting for {self._desk.running} requests")
-            if not await self._desk.drained(DRAIN_LIMIT if drain is None else drain):
-                self._say(f"{self._desk.running} requests were cut off", "warning")
-        self._note(job, Phase.STOPPING, f"stopping {running.profile}")
-        await engine.stop(running, STOP_GRACE)
-        if self._follower is not None:
-            await self._follower.finish()
-            self._follower = None
-        await engine.forget(running)
-        self._running = None
-
-    async def _abandon(self, id_: str) -> None:
-        """A switch was cancelled: whatever of it was started ends."""
-        await self._stop_running(None, drain=0.0)
-        await self._desk.shut(None)
-        self._store.replace(
-            phase=Phase.STOPPED, profile=None, desired=None, engine=None, progress=None,
-            detail=f"the switch to {id_} was cancelled",
-        )  # fmt: skip
-        self._say(f"the switch to {id_} was cancelled")
-
-    async def _fail(self, id_: str, error: StudioError) -> Failure:
-        if isinstance(error, Failed):
-            failure = error.failure
-        else:
-            failure = Failure(type(error).__name__, error.what, error.why, error.hint)
-        await self._stop_running(None, drain=0.0)
-        await self._desk.shut(None)
-        self._store.replace(
-            phase=Phase.FAILED, profile=id_, engine=None, progress=None, failure=failure
-        )
-        self._say(f"{id_}: {failure.what}. {failure.why}", "error")
-        return failure
-
-    async def _go_back(self, previous: str, job: Job, failure: Failure) -> None:
-        """The last good profile is served again; the failure stays to be read."""
-        self._say(f"going back to {previous}")
-        try:
-            await self._desk.shut(previous)
-            await self._start(await self._prepare(previous, empty=False), job)
-        except StudioError as error:
-            self._last_good = None
-            await self._fail(previous, error)
-        else:
-            self._store.replace(failure=failure, detail=f"went back to {previous}")
-
-    async def _explained(self, running: Running, engine: Engine) -> Failed:
-        """Why an engine ended, from its exit code, Docker's words and its last lines."""
-        from llm_studio.engines.failures import Ended, explain
-
-        lines: tuple[str, ...] = ()
-        if self._follower is not None:
-            await self._follower.finish()
-            lines = self._follower.last_lines
-        vitals = await engine.vitals(running)
-        found = explain(
-            Ended(
-                exit_code=vitals.exit_code,
-                out_of_memory=vitals.out_of_memory,
-                error=vitals.error,
-                lines=lines,
-                command=running.command,
-                kind=running.kind,
-            )
-        )
-        return Failed(
-            Failure(
-                found.cause, found.what, found.why, found.hint, vitals.exit_code,
-                vitals.out_of_memory, lines[-20:],
-            )
-        )  # fmt: skip
-
-    # While it serves
-
-    async def _watch_over(self, running: Running) -> None:
-        """Notices an end that nobody wished for, and a model that nobody uses."""
-        engine = self._engines[running.kind]
-        while True:
-            await asyncio.sleep(WATCH)
-            try:
-                vitals = await engine.vitals(running)
-            except StudioError as error:  # not to know is not to be dead
-                self._store.replace(detail=f"its state is unknown: {error.what}")
-                continue
-            if not vitals.alive:
-                await self._crashed(running, engine)
-                return
-            if self._store.state.detail.startswith("its state is unknown"):
-                self._store.replace(detail="")
-            unused = not self._desk.running and not self._desk.waiting
-            if self._idle and unused and time.monotonic() - self._desk.last_used >= self._idle:
-                await self._sleep(running)
-                return
-
-    async def _sleep(self, running: Running) -> None:
-        self._say(f"{running.profile} was idle for {self._idle} s and is unloaded")
-        await self._desk.shut(None, asleep=running.profile)
-        await self._stop_running(None)
-        self._store.replace(phase=Phase.ASLEEP, engine=None, detail="wakes with the next request")
-
-    async def _crashed(self, running: Running, engine: Engine) -> None:
-        failed = await self._explained(running, engine)
-        id_ = running.profile
-        await self._desk.shut(id_)
-        await self._fail(id_, failed)
-        now = time.monotonic()
-        self._crashes.append(now)
-        recent = sum(1 for at in self._crashes if now - at < RESTART_WINDOW)
-        if recent > len(RESTART_DELAYS):
-            self._say(
-                f"{id_} crashed {recent} times in {RESTART_WINDOW / 60:.0f} minutes: given up"
-            )
-            self._store.replace(detail="crashed again and again; not started any more")
-            return
-        delay = RESTART_DELAYS[recent - 1]
-        self._store.replace(detail=f"starts again in {delay:.0f} s", desired=id_)
-        await self._desk.shut(id_)
-        await asyncio.sleep(delay)
-        if self._operation is None and self._store.state.desired == id_:
-            self._begin(id_, "restart", f"Restart {id_}", lambda job: self._serve(id_, job))
-
-    # Taking over
-
-    async def adopt(self) -> None:
-        """Find the engine that an earlier studio started, and go on serving with it."""
-        for engine in self._engines.values():
-            with contextlib.suppress(StudioError):
-                for running in await engine.running():
-                    if self._running is None and await self._take_over(running, engine):
-                        continue
-                    self._say(f"ends a leftover engine, {running.detail}", "warning")
-                    await engine.stop(running, STOP_GRACE)
-                    await engine.forget(running)
-
-    async def _take_over(self, running: Running, engine: Engine) -> bool:
-        health = await self._health.ask(running)
-        if not health.answers:
-            return False
-        self._running = running
-        self._attach(running, engine, adopted=True)
-        self._say(f"adopted {running.profile} ({running.detail})")
-        if health.ready:
-            idle = None
-            with contextlib.suppress(StudioError):
-                idle = (await self._prepare(running.profile, empty=True)).idle_seconds
-            await self._ready(running, idle)
-            return True
-        job = self._begin(
-            running.profile,
-            "switch",
-            f"Serve {running.profile}",
-            lambda job: self._wait_adopted(running, engine, job),
-        )
-        self._store.replace(phase=Phase.LOADING, profile=running.profile, desired=running.profile)
-        await self._desk.shut(running.profile)
-        return job is not None
-
-    async def _wait_adopted(self, running: Running, engine: Engine, job: Job) -> object:
-        try:
-            await self._until_ready(running, engine, (), job)
-        except StudioError as error:
-            raise Failed(await self._fail(running.profile, error)) from error
-        await self._ready(running, None)
-        return {"profile": running.profile}
 
     async def wake(self, id_: str) -> None:
         """A request needs this profile: switch to it, and let failures become refusals."""
@@ -441,24 +184,303 @@ class Supervisor:
             if job.state != "done":
                 raise Refusal(503, job.error or "The model was not loaded", hint=job.hint)
 
+    def _begin(
+        self, target: str, kind: str, title: str, work: Callable[[Job], Awaitable[object]]
+    ) -> Job:
+        before = self._operation
+
+        async def run(job: Job) -> object:
+            try:
+                if before is not None:
+                    await self._jobs.ended(before[1])
+                async with self._turn:
+                    return await work(job)
+            finally:
+                if self._operation is not None and self._operation[1] is job:
+                    self._operation = None
+
+        job = self._jobs.start(kind, title, run)
+        self._operation = (target, job)
+        return job
+
+    # A switch
+
+    async def _serve(self, id_: str, job: Job) -> object:
+        previous, old = self._last_good, self._now
+        self._store.replace(desired=id_)
+        try:
+            prepared = await self._prepare(id_, returns=old.held if old else {})
+        except (StudioError, asyncio.CancelledError) as error:
+            self._store.replace(desired=self._store.state.profile)
+            if isinstance(error, StudioError):
+                self._say(f"{id_} cannot be served: {error.sentence}", "error")
+            raise
+        try:
+            await self._desk.shut(id_)
+            if old is not None:
+                await self._stop_running(job)
+                prepared = await self._prepare(id_, returns={})
+            return await self._start(prepared, job)
+        except asyncio.CancelledError:
+            await _to_its_end(self._abandon(id_, old))
+            raise
+        except StudioError as error:
+            failure = await self._fail(id_, error)
+            if previous and previous != id_ and self._now is None and job.kind == "switch":
+                await self._go_back(previous, job, failure)
+            raise Failed(failure) from error
+
+    async def _start(self, prepared: Prepared, job: Job) -> dict[str, object]:
+        launch, engine = prepared.launch, prepared.engine
+        id_ = launch.entry.id
+        begun = time.monotonic()
+        self._store.replace(profile=id_, failure=None, engine=None)
+        self._note(job, Phase.STARTING, Progress(f"starting {engine.kind}"))
+        before = await asyncio.to_thread(self._free)
+        running = await engine.start(launch)
+        now = self._attach(running, engine, adopted=False)
+        self._note(job, Phase.LOADING, Progress("loading the model"))
+        await self._until_ready(now, job, prepared.aliases, prepared.size)
+        took = time.monotonic() - begun
+        now.idle = prepared.idle_seconds
+        await self._ready(now)
+        after = await asyncio.to_thread(self._free)
+        now.held = {gpu: max(size - after.get(gpu, 0), 0) for gpu, size in before.items()}
+        self._loaded(launch, now.follower.allocated, now.held)
+        self._say(f"{id_} is ready after {took:.1f} s")
+        return {"profile": id_, "seconds": round(took, 3)}
+
+    def _attach(self, running: Running, engine: Engine, *, adopted: bool) -> _Engine:
+        follower = LogFollower(engine, running, self._log)
+        follower.start()
+        self._now = _Engine(running, engine, follower)
+        self._store.replace(
+            engine=EngineState(
+                running.kind, running.instance, running.detail, running.started, adopted
+            )
+        )
+        return self._now
+
+    async def _until_ready(
+        self, now: _Engine, job: Job, names: tuple[str, ...] = (), size: int = 0
+    ) -> None:
+        loading = Loading(
+            now.running, now.engine, self._health, now.follower, size=size, free=self._free
+        )
+        try:
+            await loading.until_ready(names, lambda p: self._note(job, Phase.LOADING, p))
+        except Ended as error:
+            raise Failed(
+                await explained(now.running, now.engine, now.follower, error.vitals)
+            ) from error
+
+    async def _ready(self, now: _Engine) -> None:
+        self._last_good = id_ = now.running.profile
+        self._store.replace(
+            phase=Phase.READY, profile=id_, desired=id_, progress=None, failure=None, detail=""
+        )
+        await self._desk.open(now.target)
+        self._watch = asyncio.create_task(self._watch_over(now), name="watch")
+        self._watch.add_done_callback(self._tell_defect)
+
+    # An end
+
+    async def _end(self, job: Job) -> object:
+        self._store.replace(desired=None)
+        await self._desk.shut(None)
+        await self._stop_running(job)
+        self._last_good = None
+        self._store.replace(
+            phase=Phase.STOPPED, profile=None, engine=None, progress=None, failure=None, detail=""
+        )
+        return {"profile": None}
+
+    async def _stop_running(self, job: Job | None, *, drain: float | None = None) -> None:
+        """Let running requests end, then end the engine; afterwards nothing of it is left."""
+        self._stop_watching()
+        now = self._now
+        if now is None:
+            return
+        if self._desk.running:
+            self._note(job, Phase.DRAINING, Progress(f"waiting for {self._desk.running} requests"))
+            if not await self._desk.drained(DRAIN_LIMIT if drain is None else drain):
+                self._say(f"{self._desk.running} requests were cut off", "warning")
+        self._note(job, Phase.STOPPING, Progress(f"stopping {now.running.profile}"))
+        before = await asyncio.to_thread(self._free)
+        now.stopping = True
+        await now.engine.stop(now.running, STOP_GRACE)
+        await now.follower.finish()
+        await now.engine.forget(now.running)
+        self._now = None
+        await self._until_free(now, before)
+
+    async def _until_free(self, ended: _Engine, before: Memory) -> None:
+        held = {gpu: size for gpu, size in (ended.held or {}).items() if gpu}
+        missing = await until_free(
+            self._free, {gpu: before.get(gpu, 0) + size for gpu, size in held.items()}
+        )
+        if missing:
+            self._say(f"{missing} did not come back from {ended.running.profile}", "warning")
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None and self._watch is not asyncio.current_task():
+            self._watch.cancel()
+        self._watch = None
+
+    async def _abandon(self, id_: str, old: _Engine | None) -> None:
+        """A switch was cancelled: what it has not touched yet goes on, what it started ends."""
+        if self._closing:
+            return  # the next studio finds what runs
+        self._say(f"the switch to {id_} was cancelled")
+        if old is not None and self._now is old and not old.stopping:
+            await self._ready(old)
+            return
+        await self._stop_running(None, drain=0.0)
+        await self._desk.shut(None)
+        self._store.replace(
+            phase=Phase.STOPPED, profile=None, desired=None, engine=None, progress=None,
+            detail=f"the switch to {id_} was cancelled",
+        )  # fmt: skip
+
+    async def _fail(self, id_: str, error: StudioError) -> Failure:
+        if isinstance(error, Failed):
+            failure = error.failure
+        else:
+            failure = Failure(type(error).__name__, error.what, error.why, error.hint)
+        try:
+            await self._stop_running(None, drain=0.0)
+        except StudioError as left:  # it stays ours, and is ended with the next wish
+            self._say(f"what is left of {id_} could not be ended: {left.sentence}", "error")
+        await self._desk.shut(None)
+        self._store.replace(
+            phase=Phase.FAILED, profile=id_, engine=None, progress=None, failure=failure, detail=""
+        )
+        self._say(f"{id_}: {failure.what}. {failure.why}", "error")
+        return failure
+
+    async def _go_back(self, previous: str, job: Job, failure: Failure) -> None:
+        """The last good profile is served again; the failure stays to be read."""
+        self._say(f"going back to {previous}")
+        try:
+            await self._desk.shut(previous)
+            await self._start(await self._prepare(previous, returns={}), job)
+        except StudioError as error:
+            self._last_good = None
+            await self._fail(previous, error)
+        else:
+            self._store.replace(failure=failure, detail=f"went back to {previous}")
+
+    # While it serves
+
+    async def _watch_over(self, now: _Engine) -> None:
+        watch = Watch(
+            now.running, now.engine, self._health, now.follower, self._desk, self._store,
+            self._log, now.target,
+        )  # fmt: skip
+        happened = await watch.until(now.idle)
+        async with self._turn:
+            if self._now is not now:
+                return
+            if happened is Happened.ENDED:
+                await self._crashed(now)
+            else:
+                await self._sleep(now)
+
+    async def _sleep(self, now: _Engine) -> None:
+        id_ = now.running.profile
+        self._say(f"{id_} was idle for {now.idle} s and is unloaded")
+        await self._desk.shut(None, asleep=id_)
+        await self._stop_running(None)
+        self._store.replace(
+            phase=Phase.ASLEEP, engine=None, progress=None, detail="wakes with the next request"
+        )
+
+    async def _crashed(self, now: _Engine) -> None:
+        """Told first, then mended: started again, later each time, until it is hopeless."""
+        id_ = now.running.profile
+        await self._desk.shut(id_)
+        await self._fail(id_, Failed(await explained(now.running, now.engine, now.follower)))
+        delay = self._backoff.after_crash()
+        if delay is None:
+            self._say(f"{id_} crashed {self._backoff.crashes} times: given up", "error")
+            self._store.replace(detail="crashed again and again; not started any more")
+            return
+        self._store.replace(detail=f"starts again in {delay:.0f} s", desired=id_)
+        await self._desk.shut(id_)
+        self._watch = asyncio.create_task(self._restart(id_, delay), name="restart")
+        self._watch.add_done_callback(self._tell_defect)
+
+    async def _restart(self, id_: str, delay: float) -> None:
+        await asyncio.sleep(delay)
+        if self._operation is None and self._store.state.desired == id_:
+            self._begin(id_, "restart", f"Restart {id_}", lambda job: self._serve(id_, job))
+
+    def _tell_defect(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._say(f"a defect of llm-studio: {type(error).__name__}: {error}", "error")
+
+    # Taking over
+
+    async def take_over(self, running: Running, engine: Engine) -> bool:
+        """Go on with an engine that an earlier studio started; False if it does not answer."""
+        health = await self._health.ask(running)
+        if not health.answers:
+            return False
+        now = self._attach(running, engine, adopted=True)
+        self._say(f"adopted {running.profile} ({running.detail})")
+        if health.ready:
+            now.idle = await self._idle_of(running.profile)
+            await self._ready(now)
+            return True
+        self._store.replace(phase=Phase.LOADING, profile=running.profile, desired=running.profile)
+        await self._desk.shut(running.profile)
+        self._begin(
+            running.profile,
+            "switch",
+            f"Serve {running.profile}",
+            lambda job: self._wait_adopted(now, job),
+        )
+        return True
+
+    async def _idle_of(self, id_: str) -> int | None:
+        with contextlib.suppress(StudioError):
+            return (await self._prepare(id_, returns=None)).idle_seconds
+        return None
+
+    async def _wait_adopted(self, now: _Engine, job: Job) -> object:
+        id_ = now.running.profile
+        try:
+            await self._until_ready(now, job)
+        except asyncio.CancelledError:
+            await _to_its_end(self._abandon(id_, None))
+            raise
+        except StudioError as error:
+            raise Failed(await self._fail(id_, error)) from error
+        now.idle = await self._idle_of(id_)
+        await self._ready(now)
+        return {"profile": id_}
+
     async def close(self) -> None:
         """The studio ends; the engine serves on, to be adopted."""
-        for task in (self._watch,):
-            if task is not None:
-                task.cancel()
-        if self._follower is not None:
-            await self._follower.abandon()
-        await self._health.close()
+        self._closing = True
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._now is not None:
+            await self._now.follower.abandon()
 
-    def _note(self, job: Job | None, phase: Phase, stage: str) -> None:
-        self._store.replace(phase=phase, progress=Progress(stage))
+    def _note(self, job: Job | None, phase: Phase, progress: Progress) -> None:
+        self._store.replace(phase=phase, progress=progress)
         if job is not None:
-            job.message, job.fraction = stage, None
+            job.message, job.fraction = progress.stage, progress.fraction
             self._jobs.touch(job)
 
-    def _say(self, text: str, level: str = "info") -> None:
-        self._log.add(text, source="studio", level=level)  # type: ignore[arg-type]
+    def _say(self, text: str, level: Level = "info") -> None:
+        self._log.add(text, source="studio", level=level)
 
-    @property
-    def busy(self) -> bool:
-        return self._store.state.phase in BUSY
+
+async def _to_its_end(work: Coroutine[object, object, None]) -> None:
+    """However often whoever waits for it is cancelled."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)

@@ -1,0 +1,98 @@
+"""Watches an engine that serves: whether it lives, whether it answers, whether anybody uses it."""
+
+from __future__ import annotations
+
+import time
+from enum import Enum
+
+from llm_studio.engines.base import Engine, Running
+from llm_studio.engines.health import HealthProbe
+from llm_studio.errors import StudioError
+from llm_studio.studio.desk import Desk, Target
+from llm_studio.studio.follow import LogFollower
+from llm_studio.studio.log import Log
+from llm_studio.studio.state import Failure, Phase, Store
+
+LOOK = 2.0
+"""Seconds between looks. An end is seen at once: the log ends with the engine."""
+SILENT_LIMIT = 20.0
+"""A server that lives and does not answer for so long does not serve."""
+
+
+class Happened(Enum):
+    ENDED = "ended"
+    IDLE = "idle"
+
+
+class Watch:
+    """One engine, from when it is ready until something has to be done about it."""
+
+    def __init__(
+        self,
+        running: Running,
+        engine: Engine,
+        health: HealthProbe,
+        follower: LogFollower,
+        desk: Desk,
+        store: Store,
+        log: Log,
+        target: Target,
+    ) -> None:
+        self._running = running
+        self._engine = engine
+        self._health = health
+        self._follower = follower
+        self._desk = desk
+        self._store = store
+        self._log = log
+        self._target = target
+        self._answered = time.monotonic()
+
+    async def until(self, idle: int | None) -> Happened:
+        while True:
+            if await self._ended():
+                return Happened.ENDED
+            if self._idle_since(idle):
+                return Happened.IDLE
+            await self._follower.wait(LOOK)
+
+    async def _ended(self) -> bool:
+        unknown = ""
+        try:
+            if not (await self._engine.vitals(self._running)).alive:
+                return True
+        except StudioError as error:  # not to know is not to be dead
+            unknown = f"{error.what}. {error.why}".strip()
+        answers = (await self._health.ask(self._running)).ready
+        now = time.monotonic()
+        if answers:
+            self._answered = now
+            await self._serve_again()
+        elif unknown or now - self._answered > SILENT_LIMIT:
+            await self._out_of_reach(unknown or "It runs, and does not answer.")
+        return False
+
+    async def _out_of_reach(self, why: str) -> None:
+        """It may come back by itself; until then nobody is sent to it, and the status says so."""
+        if self._store.state.phase is not Phase.READY:
+            return
+        failure = Failure(
+            "out-of-reach",
+            "The engine does not answer",
+            why,
+            "It is asked again and again; `llm-studio logs` may tell more.",
+        )
+        await self._desk.shut(self._running.profile)
+        self._store.replace(phase=Phase.FAILED, failure=failure, detail="waiting for it to answer")
+        self._log.add(f"{self._running.profile} does not answer: {why}", level="error")
+
+    async def _serve_again(self) -> None:
+        state = self._store.state
+        if state.phase is Phase.FAILED and state.failure and state.failure.cause == "out-of-reach":
+            await self._desk.open(self._target)
+            self._store.replace(phase=Phase.READY, failure=None, detail="")
+            self._log.add(f"{self._running.profile} answers again")
+
+    def _idle_since(self, idle: int | None) -> bool:
+        unused = not self._desk.running and not self._desk.waiting
+        return bool(idle) and unused and time.monotonic() - self._desk.last_used >= (idle or 0)
