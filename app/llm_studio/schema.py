@@ -63,24 +63,31 @@ class StudioStatus(Wire):
     since: float
 
 
-class Status(Wire):
-    """What is served, and what is wished for."""
+class ServingStatus(Wire):
+    """One engine: what is served by it, and what is wished for."""
 
     state: str
     """"stopped", "starting", "loading", "ready", "draining", "stopping", "failed" or "asleep"."""
     profile: str | None
     desired: str | None
     engine: EngineStatus | None
-    gateway: str
-    api: str
     detail: str
     stage: str | None
     progress: float | None
     failure: FailureStatus | None
     since: float
-    version: int
     running: int
     waiting: int
+
+
+class Status(ServingStatus):
+    """The main engine, those beside it, and the studio."""
+
+    gateway: str
+    api: str
+    version: int
+    """Counts the changes."""
+    beside: list[ServingStatus]
     studio: StudioStatus
 
 
@@ -110,3 +117,53 @@ class LogPage(Wire):
     lines: list[LogEntry]
     dropped: int
     last: int
+
+
+class ImageFinding(Wire):
+    """One thing that an image was tested for."""
+
+    step: str
+    passed: bool
+    told: str
+
+
+class ImageCheck(Wire):
+    """How the acceptance test of an image went."""
+
+    passed: bool
+    at: float
+    version: str
+    model: str
+    """What it was tested with; speeds of different models cannot be compared."""
+    findings: list[ImageFinding]
+    prompt_speed: float | None = None
+    speed: float | None = None
+    """Tokens per second, as the engine measured them."""
+
+
+class ImageStatus(Wire):
+    """A container image of llama.cpp."""
+
+    id: str
+    name: str
+    tags: list[str]
+    digest: str | None
+    size: int | None
+    created: str
+    revision: str | None
+    """Of llama.cpp, if the image tells."""
+    origin: str
+    """"pulled", "built", or "found" on this machine."""
+    state: str
+    """"in use", "before" (what `rollback` goes back to), "here", or "gone" from Docker."""
+    check: ImageCheck | None
+
+
+class ImageListing(Wire):
+    images: list[ImageStatus]
+    engine: str
+    """What the next engine is started with, unless its profile names another."""
+    engine_why: str
+    recommended: str | None
+    """What fits this machine; null where nothing official does."""
+    recommended_why: str

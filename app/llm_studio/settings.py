@@ -160,8 +160,8 @@ SETTINGS = (
     ),
     Setting(
         "image",
-        "Container image for engines of kind `docker`.",
-        lambda paths: "llm-studio/llama.cpp:cpu",
+        "Container image for engines of kind `docker` (else the one of `llm-studio image use`).",
+        lambda paths: "",
         str,
         _text,
     ),

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from llm_studio.engines.base import Engine
 from llm_studio.engines.docker import DockerEngine
+from llm_studio.engines.images.shelf import Shelf
+from llm_studio.engines.images.stock import engine_image
 from llm_studio.engines.process import ProcessEngine
 from llm_studio.settings import Settings
 
@@ -14,7 +16,9 @@ from llm_studio.settings import Settings
 def create_engines(settings: Settings) -> Mapping[str, Engine]:
     """None of them touches the outside world before it is asked."""
     home = hashlib.sha256(str(settings.paths.state).encode()).hexdigest()[:12]
+    shelf = Shelf(settings.paths.state)
     return {
-        "docker": DockerEngine(home, settings.image),
+        # Asked at each start: another command may have chosen another image meanwhile.
+        "docker": DockerEngine(home, lambda: engine_image(settings, shelf)),
         "process": ProcessEngine(settings.paths.state / "engines", settings.llama_server),
     }

@@ -21,6 +21,7 @@ from llm_studio.engines.base import (
 )
 from llm_studio.engines.docker import container
 from llm_studio.engines.docker.connection import Connection
+from llm_studio.engines.docker.container import Pinned
 from llm_studio.engines.docker.follow import Follower
 from llm_studio.engines.docker.leftovers import forget_key, remove, sweep
 from llm_studio.engines.docker.mounts import inside
@@ -41,9 +42,13 @@ class DockerEngine:
     kind = "docker"
 
     def __init__(
-        self, instance_label: str, image: str, environment: Mapping[str, str] | None = None
+        self,
+        instance_label: str,
+        image: str | Callable[[], Pinned],
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`instance_label` tells this studio's containers from those of another home."""
+        """`instance_label` tells this studio's containers from those of another home; `image`
+        is what runs where a profile names none: always the same, or what is chosen then."""
         self._studio = instance_label
         self._image = image
         self._connection = Connection(os.environ if environment is None else environment)
@@ -65,18 +70,24 @@ class DockerEngine:
         endpoint = self._connection.endpoint
         told = f"{daemon.name} at {endpoint}"
         _require_here(self._connection)
-        with self._connection.open(image=self._image) as client:
-            client.inspect_image(self._image)
-        return Availability(True, f"{told}, image {untrusted_line(self._image)}")
+        image = self._pinned()
+        with self._connection.open(image=image.name) as client:
+            client.inspect_image(image.reference)
+        return Availability(True, f"{told}, image {untrusted_line(image.name)}")
+
+    def _pinned(self, image: str = "") -> Pinned:
+        """The image that a profile names, else the one in use."""
+        image = image or (self._image if isinstance(self._image, str) else "")
+        return Pinned(image, image) if image else self._image()  # type: ignore[operator]
 
     async def abilities(self, image: str = "") -> Abilities:
-        image = image or self._image
+        pinned = await asyncio.to_thread(self._pinned, image)
         found = await self._connection.call(
-            lambda c: str(c.inspect_image(image)["Id"]), image=image
+            lambda c: str(c.inspect_image(pinned.reference)["Id"]), image=pinned.name
         )
         if found not in self._abilities:
             self._abilities[found] = await asyncio.to_thread(
-                ask, self._connection, image, self._studio
+                ask, self._connection, pinned, self._studio
             )
         return self._abilities[found]
 
@@ -98,7 +109,7 @@ class DockerEngine:
             await self.forget(running)
 
     def _start(self, launch: Launch) -> Running:
-        image = launch.image or self._image
+        image = self._pinned(launch.image)
         _require_here(self._connection)
         daemon = self._connection.daemon()
         files, mounts = inside(launch.files)
@@ -114,7 +125,7 @@ class DockerEngine:
             if mount.writable and who.hand_to:
                 os.chown(mount.source, *who.hand_to)
         try:
-            with self._connection.open(image=image) as client:
+            with self._connection.open(image=image.name) as client:
                 name = container.name_of(launch.instance)
                 made = client.create_container_from_config(asked, name=name)["Id"]
                 try:

@@ -6,6 +6,7 @@ every network, and create missing folders as root.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,8 @@ PROFILE = "llm-studio.profile"
 FOLDER = "llm-studio.folder"
 """Where the studio keeps the key, which no label may hold."""
 PROBE = "llm-studio.probe"
+IMAGE = "llm-studio.image"
+"""What people call the image; the container itself knows only its id."""
 NOWHERE = "http://127.0.0.1:0"
 """The address of a container that has ended: no port is its own any more."""
 _INSTANCE = re.compile(r"[\w-]{1,64}")
@@ -62,6 +65,14 @@ class Daemon:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """An image that engines run: what Docker is asked for, and what people call it."""
+
+    reference: str
+    name: str
+
+
 def name_of(instance: str) -> str:
     return f"llm-studio-{instance}"
 
@@ -80,7 +91,7 @@ def key_file_of(labels: Mapping[str, str]) -> Path | None:
 
 def body(
     launch: Launch,
-    image: str,
+    image: Pinned,
     studio: str,
     daemon: Daemon,
     runner: Runner,
@@ -101,9 +112,10 @@ def body(
         STUDIO: studio,
         INSTANCE: launch.instance,
         PROFILE: launch.entry.id,
+        IMAGE: image.name,
         FOLDER: str(key.parent),
     }
-    made = _locked(image, words, labels, daemon, runner)
+    made = _locked(image.reference, words, labels, daemon, runner)
     made["Env"] += _gpu_environment(launch)
     made["ExposedPorts"] = {PORT: {}}
     host = made["HostConfig"]
@@ -194,6 +206,7 @@ def running_of(inspected: Mapping[str, Any], kind: str, key: str) -> Running:
     config, state = inspected["Config"], inspected["State"]
     labels = config.get("Labels") or {}
     name = str(inspected.get("Name", "")).lstrip("/")
+    image = str(inspected.get("Image", ""))
     return Running(
         kind,
         labels.get(INSTANCE, ""),
@@ -202,7 +215,8 @@ def running_of(inspected: Mapping[str, Any], kind: str, key: str) -> Running:
         key,
         nanoseconds(str(state.get("StartedAt", ""))) / 1e9,
         (str(inspected.get("Path", "")), *map(str, inspected.get("Args") or ())),
-        untrusted_line(f"container {name}, image {config.get('Image', '')}"),
+        untrusted_line(f"container {name}, image {labels.get(IMAGE) or config.get('Image', '')}"),
+        image=image,
     )
 
 
@@ -218,10 +232,18 @@ def vitals_of(inspected: Mapping[str, Any]) -> Vitals:
     """How it is, or how it ended."""
     state = inspected["State"]
     if state.get("Running") or state.get("Paused") or state.get("Restarting"):
-        return Vitals(True)
+        return Vitals(True, pid=_pid_here(int(state.get("Pid") or 0), str(inspected.get("Id"))))
     return Vitals(
         False,
         state.get("ExitCode"),
         bool(state.get("OOMKilled")),
         untrusted_line(state.get("Error") or "", limit=400),
     )
+
+
+def _pid_here(pid: int, id_: str) -> int:
+    """The number, if it is of this machine and not of one that Docker runs in (a virtual one)."""
+    with contextlib.suppress(OSError):
+        if id_ in Path(f"/proc/{pid}/cgroup").read_text():
+            return pid
+    return 0

@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_studio.engines.base import Abilities, EngineError
 from llm_studio.engines.docker.connection import Connection
-from llm_studio.engines.docker.container import probe_body
+from llm_studio.engines.docker.container import Pinned, probe_body
 from llm_studio.engines.docker.leftovers import remove
 from llm_studio.engines.process import flags_in, version_in
 from llm_studio.text import untrusted_line
@@ -15,7 +15,7 @@ from llm_studio.text import untrusted_line
 PATIENCE = 30
 
 
-def ask(connection: Connection, image: str, studio: str) -> Abilities:
+def ask(connection: Connection, image: Pinned, studio: str) -> Abilities:
     """Its version and the flags that it knows. Blocks."""
     with ThreadPoolExecutor(2) as pool:
         version = pool.submit(_says, connection, image, studio, "--version")
@@ -23,16 +23,16 @@ def ask(connection: Connection, image: str, studio: str) -> Abilities:
         flags = flags_in(help_text)
         if not flags:
             raise EngineError(
-                f"The image {untrusted_line(image)} has no llama-server",
+                f"The image {untrusted_line(image.name)} has no llama-server",
                 why=untrusted_line(help_text.strip().partition("\n")[0]),
                 hint="Choose another image:  llm-studio image list",
             )
         return Abilities(version_in(version.result()), flags)
 
 
-def _says(connection: Connection, image: str, studio: str, word: str) -> str:
-    asked = probe_body(image, word, studio, connection.daemon())
-    with connection.open(image=image) as client:
+def _says(connection: Connection, image: Pinned, studio: str, word: str) -> str:
+    asked = probe_body(image.reference, word, studio, connection.daemon())
+    with connection.open(image=image.name) as client:
         made = client.create_container_from_config(asked)["Id"]
         try:
             client.start(made)

@@ -116,7 +116,7 @@ REFUSALS = (
     ),
     _refusal(
         r"unauthorized|authentication required|access.*denied|denied: ",
-        "The registry lets you not have this image",
+        "The registry does not let you have this image",
         "Check its name, or log in:  docker login",
     ),
     _refusal(
@@ -163,7 +163,7 @@ def meaning(error: BaseException, where: str, *, image: str = "") -> EngineError
     if isinstance(error, docker.NotFound) and _said(error).lower().startswith("no such container"):
         return ContainerGone("The container is gone", why="Somebody has removed it.")
     if isinstance(error, docker.APIError):
-        return _refused(error)
+        return refused(_said(error) or str(error))
     cause = _cause(error)
     timeouts = (requests.Timeout, urllib3.TimeoutError, TimeoutError)
     if any(isinstance(each, timeouts) or "timed out" in str(each) for each in cause):
@@ -194,12 +194,12 @@ def image_missing(image: str) -> ImageMissing:
     )
 
 
-def _refused(error: Any) -> EngineError:
-    said = _said(error)
+def refused(said: str) -> EngineError:
+    """What Docker's words mean; it also says them inside streams that are no errors to the SDK."""
     for refusal in REFUSALS:
         if refusal.said.search(said):
             return EngineError(refusal.what, why=untrusted_line(said, limit=400), hint=refusal.hint)
-    return EngineError("Docker refused", why=untrusted_line(said or str(error), limit=400))
+    return EngineError("Docker refused", why=untrusted_line(said, limit=400))
 
 
 def _said(error: Any) -> str:

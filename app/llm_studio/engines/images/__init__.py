@@ -1,0 +1,1 @@
+"""The container images of llama.cpp: got, kept, tested, taken into use and back."""
