@@ -81,7 +81,9 @@ class Running:
     image: str = ""
     """The container image's id; nothing where there is none."""
     model: str = ""
-    """What it says that it serves, as the API names it."""
+    """What a server that has several models is to be asked for; "" for our own engines."""
+    models: tuple[str, ...] = ()
+    """All that such a server has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,34 +22,44 @@ class Health:
 
 
 class HealthProbe:
-    """One client for all questions; engines listen on loopback, so no proxy and no TLS."""
+    """One client for all questions of one kind, made when it is needed."""
 
     def __init__(self) -> None:
-        self._client = httpx.AsyncClient(
-            verify=False,  # loopback without TLS; building a context takes 40 ms
-            trust_env=False,
-            timeout=httpx.Timeout(5.0, connect=2.0),
-        )
+        self._clients: dict[bool, httpx.AsyncClient] = {}
+
+    def _client(self, address: str) -> httpx.AsyncClient:
+        """Engines of ours listen on loopback: no proxy, and no TLS, whose setup takes 40 ms."""
+        secure = address.startswith("https://")
+        if secure not in self._clients:
+            self._clients[secure] = httpx.AsyncClient(
+                verify=secure, trust_env=False, timeout=httpx.Timeout(5.0, connect=2.0)
+            )
+        return self._clients[secure]
 
     async def ask(self, running: Running) -> Health:
+        client = self._client(running.address)
         try:
-            answer = await self._client.get(f"{running.address}/health")
-            if answer.status_code == 200:
-                return await self._models(running)
-            return Health(True, False, told=untrusted_line(answer.text))
-        except httpx.HTTPError as error:
-            return Health(False, False, told=untrusted_line(str(error)))
+            if running.kind != "external":  # not every server has this route
+                answer = await client.get(f"{running.address}/health")
+                if answer.status_code != 200:
+                    return Health(True, False, told=untrusted_line(answer.text))
+            return await self._models(client, running)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return Health(False, False, told=untrusted_line(str(error)) or type(error).__name__)
 
-    async def _models(self, running: Running) -> Health:
-        answer = await self._client.get(
-            f"{running.address}/v1/models", headers={"Authorization": f"Bearer {running.key}"}
-        )
+    async def _models(self, client: httpx.AsyncClient, running: Running) -> Health:
+        headers = {"Authorization": f"Bearer {running.key}"} if running.key else {}
+        answer = await client.get(f"{running.address}/v1/models", headers=headers)
         if answer.status_code != 200:
             return Health(True, False, told=f"/v1/models answers {answer.status_code}")
-        return Health(True, True, _names(answer.json()))
+        try:
+            return Health(True, True, _names(answer.json()))
+        except ValueError:
+            return Health(True, False, told="/v1/models answers something else than JSON")
 
     async def close(self) -> None:
-        await self._client.aclose()
+        for client in self._clients.values():
+            await client.aclose()
 
 
 def _names(listing: Any) -> tuple[str, ...]:

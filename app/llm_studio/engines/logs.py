@@ -105,9 +105,26 @@ def level_of(line: str) -> Level:
 def _level(line: Line) -> Level:
     if line.level:
         return line.level
+    if not _alarming(line.body[:256].lower()):
+        return "info"
     if _FATAL.match(line.body):
         return "error"
     return "warning" if _WARNS.match(line.body) else "info"
+
+
+def _alarming(start: str) -> bool:
+    """Whether a grave word can be there at all: what costs much is asked of few lines."""
+    return (
+        "err" in start
+        or "fa" in start  # fatal, failed, segmentation fault
+        or "warn" in start
+        or "assert" in start
+        or "abort" in start
+        or "terminate" in start
+        or "out of memory" in start
+        or "what():" in start
+        or "couldn't bind" in start
+    )
 
 
 def parse(line: str) -> Event | None:
@@ -123,7 +140,7 @@ def parse(line: str) -> Event | None:
                 event = build(found)
                 if unwrapped.level != "error" or isinstance(event, FitDecision):
                     return event
-    if body and set(body) == {"."}:  # a dot for each hundredth of the weights
+    if body[:1] == "." and not body.strip("."):  # a dot for each hundredth of the weights
         return Stage(LOADING, min(len(body) / 100, 1.0))
     return Problem(body) if body and _level(unwrapped) == "error" else None
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from llm_studio.engines.base import Engine
 from llm_studio.engines.docker import DockerEngine
+from llm_studio.engines.external import ExternalEngine
 from llm_studio.engines.images.shelf import Shelf
 from llm_studio.engines.images.stock import engine_image
 from llm_studio.engines.process import ProcessEngine
@@ -21,4 +22,5 @@ def create_engines(settings: Settings) -> Mapping[str, Engine]:
         # Asked at each start: another command may have chosen another image meanwhile.
         "docker": DockerEngine(home, lambda: engine_image(settings, shelf)),
         "process": ProcessEngine(settings.paths.state / "engines", settings.llama_server),
+        "external": ExternalEngine(settings.paths.state / "engines"),
     }

@@ -110,6 +110,12 @@ REFUSALS = (
         "Check its name and its tag.",
     ),
     _refusal(
+        r"verification failed|invalid checksum|unexpected EOF|failed commit on ref"
+        r"|error pulling image configuration: unexpected",
+        "What came from the registry is broken",
+        "Try again; if it stays so, the image itself is broken.",
+    ),
+    _refusal(
         r"toomanyrequests|too many requests|rate limit",
         "The registry wants fewer requests",
         "Wait for a while, or log in:  docker login",

@@ -117,7 +117,11 @@ class Progress:
 
 
 def pull(connection: Connection, wanted: Reference, told: Told, interrupt: Interrupt) -> Pulled:
-    """Blocks until the image is here. What was fetched stays when it is ended before."""
+    """Blocks until the image is here.
+
+    A connection that breaks is taken up again where it broke, by Docker itself. What it keeps of a
+    pull that was ended is its own affair: the classic store nothing, containerd's all of it.
+    """
     progress, last = Progress(), 0.0
     told(progress.sentence(0), None)
     with connection.open(image=str(wanted)) as client:
@@ -131,6 +135,7 @@ def pull(connection: Connection, wanted: Reference, told: Told, interrupt: Inter
                 told(progress.sentence(now), progress.fraction)
         if interrupt.set:
             raise EngineError("The pull was ended")
+        told(progress.sentence(time.monotonic()), progress.fraction)
         inspected = client.inspect_image(_here(wanted, progress.digest))
     return Pulled(str(inspected["Id"]), str(wanted), progress.digest, progress.fetched)
 

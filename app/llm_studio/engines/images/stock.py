@@ -198,3 +198,18 @@ def _moment(created: object) -> str:
 
         return datetime.datetime.fromtimestamp(created, datetime.UTC).isoformat(timespec="seconds")
     return untrusted_line(str(created or ""))[:19] + ("+00:00" if created else "")
+
+
+def doubts(image: ImageStatus, settings: Settings) -> list[str]:
+    """What to know before engines run this image."""
+    told = []
+    name = untrusted_line(image.name)
+    if image.check is None:
+        told.append(f"It has not been tested here:  llm-studio image check {name}")
+    elif not image.check.passed:
+        failed = ", ".join(each.step for each in image.check.findings if not each.passed)
+        told.append(f"It failed its test ({failed}):  llm-studio image check {name}")
+    if settings.image:
+        origin = settings.values["image"].origin
+        told.append(f"The setting `image` ({origin}) says {settings.image}, and that wins.")
+    return told
