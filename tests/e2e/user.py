@@ -1,0 +1,384 @@
+"""Somebody at a shell with a home of their own, and the engines that they see run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from tests.standins.tiny_model import write_tiny_llama
+
+import llm_studio
+from llm_studio.client import Client
+from llm_studio.engines.docker.container import FOLDER, name_of
+from llm_studio.errors import StudioError
+from llm_studio.place import socket_path
+
+LIMIT = 40.0
+"""Seconds for whatever is waited for: far more than it ever takes."""
+HELD_IMAGE = "llm-studio/test-held:1"
+_HOLD = """#!/bin/sh
+# A llama-server that waits for the test before it starts to load, if its model is called so.
+held=
+for word; do
+    case $word in held) held=1 ;; esac
+done
+[ -n "$held" ] && { [ -p GATE ] || mkfifo GATE; } && read _ <GATE
+exec ENGINE "$@"
+"""
+
+
+@dataclass
+class Result:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class User:
+    """Runs the program itself, as processes; `kind` is the engine of the profiles."""
+
+    def __init__(self, home: Path, kind: str = "process") -> None:
+        self.home = home
+        self.kind = kind
+        self.state = home / "state"
+        self.models = home / "models"
+        self.client = Client(socket_path(self.state))
+        self.environment = {
+            **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
+            "HOME": str(home),
+            "LLM_STUDIO_HOME": str(home),
+            "LLM_STUDIO_GATEWAY_PORT": "0",
+            "LLM_STUDIO_API_PORT": "0",
+            "LLM_STUDIO_CACHES": "off",
+            "PYTHONPATH": str(Path(llm_studio.__file__).parents[1]),
+        }
+        self._processes: list[subprocess.Popen[str]] = []
+        self.models.mkdir(parents=True)
+        write_tiny_llama(self.models / "tiny.gguf")
+        for each in (self.models, home, *home.parents[:2]):  # a container is another user
+            each.chmod(each.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+        self.profile("one")
+        self.profile("two")
+
+    # Files
+
+    def profile(self, id_: str, server: str = "", *, file: str = "tiny.gguf", more: str = "") -> None:
+        path = self.home / "profiles" / f"{id_}.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            f'name = "{id_}"\n[model]\nfile = "{file}"\n[engine]\nkind = "{self.kind}"\n{more}\n'
+            f"[server]\ncontext = 4096\nparallel = 2\n{server}\n"
+        )
+
+    def hold(self) -> Gate:
+        """From now on a profile `held` waits at a gate before it loads; call it before a start."""
+        if self.kind == "docker":
+            _build_held_image()
+            self.profile("held", more=f'image = "{HELD_IMAGE}"')
+            return ContainerGate(self)
+        gate = FileGate(self.home / "gate")
+        engine = self.home / "llama-server"
+        embedded = f"{sys.executable} -m llm_studio.engines.embedded"
+        engine.write_text(_HOLD.replace("GATE", str(gate.path)).replace("ENGINE", embedded))
+        engine.chmod(0o755)
+        self.environment["LLM_STUDIO_LLAMA_SERVER"] = str(engine)
+        self.profile("held")
+        return gate
+
+    # Commands
+
+    def begin(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a command and go on."""
+        pipe = subprocess.PIPE
+        given = {"stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe, **options}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "llm_studio", *words], env=self.environment, text=True, **given
+        )
+        self._processes.append(process)
+        return process
+
+    def run(self, *words: str, stdin: str = "") -> Result:
+        process = self.begin(*words, stdin=subprocess.PIPE)
+        out, err = process.communicate(stdin, timeout=LIMIT)
+        return Result(process.returncode, out, err)
+
+    def ok(self, *words: str, stdin: str = "") -> Result:
+        result = self.run(*words, stdin=stdin)
+        assert result.code == 0, result.err
+        return result
+
+    def serve(self) -> subprocess.Popen[str]:
+        """A studio in the foreground that answers by now."""
+        process = self.begin("serve")
+        line = line_of(process, process.stderr)
+        assert line.startswith("Gateway http"), line + process.communicate()[1]
+        return process
+
+    # The studio
+
+    def ask(self, method: str, route: str, body: Any = None) -> Any:
+        return self.client.ask(method, route, body, timeout=LIMIT)
+
+    def up(self, id_: str) -> Any:
+        """The job of a switch that is over, and went well."""
+        answer = self.ask("POST", "/switch?wait=true", {"model": id_})
+        assert answer["success"], answer["job"]
+        return answer["job"]
+
+    def switch(self, id_: str) -> Any:
+        """The job of a switch that began."""
+        return self.ask("POST", "/switch", {"model": id_})["job"]
+
+    def ended(self, job: Any) -> Any:
+        return self.ask("GET", f"/jobs/{job['id']}?wait=true")
+
+    def status(self) -> Any:
+        return self.ask("GET", "/status")
+
+    def no_studio(self) -> bool:
+        """Whether there is none, as a command sees it."""
+        asked = self.run("status", "--json")
+        return asked.code == 3 and asked.json["studio"] is None
+
+    def log(self) -> str:
+        return "\n".join(line["text"] for line in self.ask("GET", "/logs?since=0")["lines"])
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[Watching]:
+        """The studio's own events, from this moment on."""
+        transport = httpx.HTTPTransport(uds=str(socket_path(self.state)))
+        with (
+            httpx.Client(transport=transport, timeout=LIMIT) as http,
+            http.stream("GET", "http://studio/events") as answer,
+        ):
+            watching = Watching(answer.iter_lines())
+            watching.next_status()  # the present one: by now we are heard
+            yield watching
+
+    def until(self, **wanted: Any) -> Any:
+        with self.watching() as watching:
+            status = self.status()
+            return status if _fits(status, wanted) else watching.until(**wanted)
+
+    @property
+    def gateway(self) -> httpx.Client:
+        """A client at the gateway."""
+        return httpx.Client(base_url=self.status()["gateway"], timeout=LIMIT, trust_env=False)
+
+    @property
+    def engine(self) -> ProcessHandle | ContainerHandle:
+        return self.engine_of(self.status()["engine"])
+
+    def engine_of(self, engine: Any) -> ProcessHandle | ContainerHandle:
+        if engine["kind"] == "docker":
+            return ContainerHandle(engine["instance"])
+        return ProcessHandle(int(engine["detail"].split()[1]))
+
+    def direct(self) -> httpx.Client:
+        """A client at the engine itself, with its key, as whoever knows both."""
+        engine = self.status()["engine"]
+        (key,) = (self.state / "engines").glob(f"*-{engine['instance']}.key")
+        headers = {"Authorization": f"Bearer {key.read_text().strip()}"}
+        return httpx.Client(
+            base_url=engine["address"], headers=headers, timeout=LIMIT, trust_env=False
+        )
+
+    def kill_studio(self) -> None:
+        pid = self.status()["studio"]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        until_gone(pid)
+
+    def close(self) -> None:
+        """Nothing that this user started stays, whatever became of it."""
+        with contextlib.suppress(StudioError, OSError):
+            self._processes and self.kill_studio()
+        for process in self._processes:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+        for record in (self.state / "engines").glob("process-*.json"):
+            with contextlib.suppress(ValueError, OSError, KeyError):
+                ProcessHandle(json.loads(record.read_text())["pid"]).kill()
+        if self.kind == "docker":
+            mine = f"label={FOLDER}={self.state / 'engines'}"
+            left = docker("ps", "--all", "--quiet", "--filter", mine).split()
+            if left:
+                docker("rm", "--force", "--volumes", *left)
+
+
+class Watching:
+    """States as the studio tells them."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.seen: list[Any] = []
+
+    def next_status(self) -> Any:
+        name, deadline = "", time.monotonic() + LIMIT
+        for line in self._lines:
+            field, _, value = line.partition(": ")
+            if field == "event":
+                name = value
+            elif field == "data" and name == "status":
+                self.seen.append(json.loads(value))
+                return self.seen[-1]
+            if time.monotonic() > deadline:
+                break
+        raise AssertionError(f"no further status after {self.states}")
+
+    def until(self, **wanted: Any) -> Any:
+        while True:
+            status = self.next_status()
+            if _fits(status, wanted):
+                return status
+
+    @property
+    def states(self) -> list[str]:
+        return [each["state"] for each in self.seen]
+
+
+def _fits(status: Any, wanted: dict[str, Any]) -> bool:
+    return all(status[key] == value for key, value in wanted.items())
+
+
+# Engines, as the system sees them
+
+
+@dataclass(frozen=True)
+class ProcessHandle:
+    pid: int
+
+    @property
+    def alive(self) -> bool:
+        try:
+            return psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        until_gone(self.pid)
+
+    def command_line(self) -> str:
+        return " ".join(psutil.Process(self.pid).cmdline())
+
+
+@dataclass(frozen=True)
+class ContainerHandle:
+    instance: str
+
+    @property
+    def name(self) -> str:
+        return name_of(self.instance)
+
+    @property
+    def alive(self) -> bool:
+        return self.name in docker("ps", "--format", "{{.Names}}").split()
+
+    def kill(self) -> None:
+        docker("kill", "--signal", "KILL", self.name)
+
+    def remove(self) -> None:
+        docker("rm", "--force", self.name)
+
+    def command_line(self) -> str:
+        return docker("inspect", self.name) + docker("top", self.name, "-eo", "pid,args")
+
+
+class Gate:
+    """Where a held engine waits. `open` returns once it goes on."""
+
+    def open(self) -> None:
+        raise NotImplementedError
+
+
+@dataclass
+class FileGate(Gate):
+    path: Path
+
+    def __post_init__(self) -> None:
+        os.mkfifo(self.path)
+
+    def open(self) -> None:
+        self.path.write_text("go\n")
+
+
+@dataclass
+class ContainerGate(Gate):
+    user: User
+
+    def open(self) -> None:
+        docker("exec", self.user.engine.name, "sh", "-c", "echo go >/tmp/gate")  # type: ignore[union-attr]
+
+
+def _build_held_image() -> None:
+    from tests.standins.engine_truth import IMAGE
+
+    script = _HOLD.replace("GATE", "/tmp/gate").replace("ENGINE", "llama-server")
+    dockerfile = f"FROM {IMAGE}\nENTRYPOINT {json.dumps(['sh', '-c', script, 'held'])}\n"
+    subprocess.run(
+        ["docker", "build", "--quiet", "--tag", HELD_IMAGE, "-"],
+        input=dockerfile, text=True, check=True, capture_output=True, timeout=LIMIT,
+    )  # fmt: skip
+
+
+def docker(*words: str) -> str:
+    done = subprocess.run(
+        ["docker", *words], capture_output=True, text=True, check=False, timeout=LIMIT
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def until_gone(pid: int) -> None:
+    """Returns when a process has ended, whoever its parent is."""
+    try:
+        watched = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([watched], [], [], LIMIT)[0], f"process {pid} does not end"
+    finally:
+        os.close(watched)
+
+
+def line_of(process: subprocess.Popen[str], stream: Any = None) -> str:
+    """The next line of a command that runs; nothing once it has ended."""
+    late = threading.Timer(LIMIT, process.kill)
+    late.start()
+    try:
+        return str((stream or process.stdout).readline())
+    finally:
+        late.cancel()
+
+
+def chat(
+    http: httpx.Client, prompt: str = "Hi", *, tokens: int = 8, model: str = ""
+) -> httpx.Response:
+    body: dict[str, Any] = {
+        "messages": [{"role": "user", "content": prompt}], "max_tokens": tokens,
+    }  # fmt: skip
+    if model:
+        body["model"] = model
+    return http.post("/v1/chat/completions", json=body)
