@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -558,5 +559,34 @@ def test_closing_cuts_what_is_under_way() -> None:
             writer.close()
             with pytest.raises(ConnectionRefusedError):
                 await ask(made.port, "GET", "/")
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("asked", "got"),
+    [
+        ({"model": "mine", "a": 1}, "theirs"),
+        ({"a": "model", "model": "mine"}, "theirs"),
+        ({"a": 1}, "theirs"),
+        ({"model": "other"}, "other"),
+        ({"a": 1, "model": "other"}, "other"),
+    ],
+)
+def test_a_server_of_many_models_is_asked_for_one_that_it_has(
+    asked: dict[str, Any], got: str
+) -> None:
+    bodies = []
+
+    async def script(wire: Wire) -> None:
+        bodies.append(json.loads(wire.seen.body))
+        await wire.answer(b"{}")
+
+    async def scenario() -> None:
+        async with stand(script) as made:
+            target = replace(made.target, model="theirs", models=("theirs", "other"))
+            await made.desk.open(target)
+            assert (await made.chat(**asked)).status == 200
+            assert bodies == [{**asked, "model": got}]
 
     run(scenario())

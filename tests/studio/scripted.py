@@ -52,6 +52,8 @@ class ScriptedEngine:
         self.script: dict[str, list[str]] = {}
         self.lives: list[Life] = []
         self.names: dict[str, str] = {}
+        self.unstoppable: set[str] = set()
+        self.pid = 0
         self._ports = itertools.count(1)
 
     @property
@@ -95,7 +97,7 @@ class ScriptedEngine:
         return next(life for life in self.lives if life.running.instance == running.instance)
 
     async def vitals(self, running: Running) -> Vitals:
-        return self._of(running).ended or Vitals(True)
+        return self._of(running).ended or Vitals(True, pid=self.pid)
 
     async def log(self, running: Running, mark: str = "") -> AsyncIterator[RawLine]:
         life, position = self._of(running), int(mark or 0)
@@ -109,6 +111,8 @@ class ScriptedEngine:
             await asyncio.sleep(0.005)
 
     async def stop(self, running: Running, grace: float) -> None:
+        if running.profile in self.unstoppable:
+            raise EngineError("Docker does not answer")
         life = self._of(running)
         life.stopped = True
         life.ended = life.ended or Vitals(False, 0)
@@ -143,6 +147,8 @@ class House:
         self.engine = ScriptedEngine()
         self.unusable: set[str] = set()
         self.idle: int | None = None
+        self.free: Memory = {}
+        self.returned: list[Memory | None] = []
         self.store = Store()
         self.states: list[State] = []
         self.store.listen(self.states.append)
@@ -160,6 +166,7 @@ class House:
             log=self.log,
             jobs=self.jobs,
             health=ScriptedHealth(self.engine),
+            free=lambda: self.free,
         )
 
     async def adopt(self) -> None:
@@ -172,6 +179,7 @@ class House:
         await self.supervisor.wake(id_)
 
     async def prepare(self, id_: str, *, returns: Memory | None) -> Prepared:
+        self.returned.append(returns)
         if id_ in self.unusable:
             raise StudioError("The model file is not here", hint="Get it.")
         entry = Entry(id_, Path(f"{id_}.toml"), shipped=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from llm_studio.studio import log as log_module
+from llm_studio.studio import log_files
 from llm_studio.studio.log import Log
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +63,7 @@ async def test_a_reader_is_woken_by_the_next_line() -> None:
 async def test_everything_is_on_disk_and_rotated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_module, "FILE_SIZE", 2000)
+    monkeypatch.setattr(log_files, "FILE_SIZE", 2000)
     log = Log(tmp_path)
     for number in range(300):
         log.add(f"line {number}")

@@ -10,6 +10,7 @@ import pytest
 from tests.studio.scripted import House
 
 from llm_studio.engines.base import Vitals
+from llm_studio.models.memory import GiB
 from llm_studio.studio import backoff, loading, watch
 from llm_studio.studio import supervisor as supervisor_module
 from llm_studio.studio.desk import Refusal, RequestRecord
@@ -277,3 +278,86 @@ async def test_leftovers_are_ended(house: House, tmp_path: Path) -> None:
     assert house.engine.alive == ["a"]
     assert first.ended is None
     await second.close()
+
+
+async def test_a_switch_cancelled_before_the_old_engine_was_touched_changes_nothing(
+    house: House,
+) -> None:
+    await house.up("a")
+    async with house.desk.lease(RequestRecord("/v1/x", "test")):
+        job = house.supervisor.switch("b")
+        assert job is not None
+        await house.until(Phase.DRAINING)
+        house.jobs.cancel(job.id)
+        await house.jobs.ended(job)
+        assert job.state == "cancelled"
+        assert (house.store.state.phase, house.store.state.profile) == (Phase.READY, "a")
+        assert house.store.state.desired == "a"
+    async with house.desk.lease(RequestRecord("/v1/x", "test")) as target:
+        assert target.profile == "a"
+    house.engine.life("a").ended = Vitals(False, 139)  # and it is watched as before
+    await house.until(Phase.FAILED)
+
+
+async def test_an_engine_that_cannot_be_ended_stays_ours_until_it_is(house: House) -> None:
+    await house.up("a")
+    house.engine.unstoppable.add("a")
+    job = await house.up("b")
+    assert job.state == "failed"
+    assert house.store.state.phase is Phase.FAILED
+    assert house.supervisor.serving is not None
+    assert house.engine.alive == ["a"]
+    house.engine.unstoppable.clear()
+    await house.up("b")
+    assert house.engine.alive == ["b"]
+
+
+async def test_a_server_that_does_not_answer_is_not_called_ready(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "ASK", 0.0)
+    monkeypatch.setattr(watch, "SILENT_LIMIT", 0.0)
+    await house.up("a")
+    house.engine.life("a").ready.clear()
+    state = await house.until(Phase.FAILED)
+    assert state.failure is not None
+    assert state.failure.cause == "out-of-reach"
+    waiting = asyncio.create_task(_profile_served(house))
+    house.engine.life("a").ready.set()
+    await house.until(Phase.READY, "a")
+    assert await waiting == "a"
+    assert house.store.state.failure is None
+    assert len(house.engine.lives) == 1
+
+
+async def _profile_served(house: House) -> str:
+    async with house.desk.lease(RequestRecord("/v1/x", "test")) as target:
+        return target.profile
+
+
+async def test_memory_is_waited_for_before_the_next_model(house: House) -> None:
+    """The driver gives memory back a while after the process is gone."""
+    house.free = {"gpu": 10 * GiB}
+    await house.up("a")
+    seen = house.supervisor._now
+    assert seen is not None
+    seen.held = {"gpu": 8 * GiB}
+    house.free = {"gpu": 2 * GiB}
+    job = house.supervisor.switch("b")
+    assert job is not None
+    while not house.engine.life("a").forgotten:
+        await asyncio.sleep(0)
+    assert house.engine.alive == []
+    house.free = {"gpu": 10 * GiB}
+    await house.jobs.ended(job)
+    assert house.engine.alive == ["b"]
+    assert house.returned[-1] == {}
+    assert {"gpu": 8 * GiB} in house.returned
+
+
+async def test_a_crash_while_a_switch_waits_is_no_second_start(house: House) -> None:
+    await house.up("a")
+    house.engine.life("a").ended = Vitals(False, 139)
+    job = await house.up("b")
+    assert job.state == "done"
+    assert house.engine.alive == ["b"]

@@ -61,6 +61,12 @@ class EngineSection(Section):
         'GPUs that the engine may see: "all", "none", or a list of indexes or UUIDs.'
     )
     url: Text | None = setting('The address of an engine of kind "external".')
+    model: Text | None = setting(
+        'The model that an engine of kind "external" is asked for; else the first that it lists.'
+    )
+    key_file: Text | None = setting(
+        'A file with the key that an engine of kind "external" wants; keys stand in no profile.'
+    )
 
     @model_validator(mode="after")
     def _address_for_external(self) -> Self:

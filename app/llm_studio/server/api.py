@@ -19,8 +19,9 @@ from starlette.exceptions import HTTPException
 from llm_studio import __version__
 from llm_studio.errors import NotFound, NotReady, StudioError, UsageError
 from llm_studio.schema import JobStatus, LogEntry, LogPage, ProfileSummary, Status
+from llm_studio.server.image_routes import image_routes
+from llm_studio.server.job_status import job_status
 from llm_studio.server.metrics import exposition
-from llm_studio.studio.jobs import Job
 from llm_studio.studio.studio import Studio
 from llm_studio.studio.supervisor import Busy
 
@@ -165,11 +166,12 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
     async def docs() -> str:
         return _docs_page(api.openapi())
 
+    api.include_router(image_routes(studio))
     return api
 
 
 async def _switch(studio: Studio, body: SwitchRequest, response: Response, wait: bool) -> Switched:
-    id_ = studio.profile_named(body.model) or body.model
+    id_ = studio.names.profile_of(body.model) or body.model
     await asyncio.to_thread(studio.require, id_)
     job = studio.switch(id_, beside=body.beside)
     if job is None:
@@ -183,19 +185,13 @@ async def _switch(studio: Studio, body: SwitchRequest, response: Response, wait:
 
 
 async def _stop(studio: Studio, model: str, wait: bool) -> Switched:
-    id_ = studio.profile_named(model) or model
+    id_ = studio.names.profile_of(model) or model
     jobs = studio.stop(id_)
     for job in jobs if wait else ():
         await studio.jobs.ended(job)
     done = all(job.state in ("running", "done") for job in jobs)
     told = job_status(jobs[0]) if jobs else None
     return Switched(success=done, model=id_, state=studio.status().state, job=told)
-
-
-def job_status(job: Job) -> JobStatus:
-    values = asdict(job)
-    values.pop("version")
-    return JobStatus(**values)
 
 
 async def _events(studio: Studio, last_event_id: str) -> AsyncIterator[ServerSentEvent]:

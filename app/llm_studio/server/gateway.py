@@ -18,6 +18,7 @@ from llm_studio.errors import StudioError, UsageError
 from llm_studio.server.body import Body, too_large
 from llm_studio.server.connection import HEADER_SECONDS, Connection
 from llm_studio.server.dialect import Dialect, dialect_of, error_answer
+from llm_studio.server.renaming import MODEL_FIRST, named_for
 from llm_studio.server.security import (
     check_host,
     check_key,
@@ -47,7 +48,6 @@ _HEALTH = ("/health", "/v1/health")
 _MODELS = ("/models", "/v1/models")
 _PAGE = re.compile(r"/(?:[\w.\-/]+\.(?:html|js|css|svg|png|ico|woff2|webmanifest))?")
 """The web UI itself, which holds no secret: a browser has no key before it shows the page."""
-_MODEL_FIRST = re.compile(rb'\s*\{\s*"model"\s*:\s*"([^"\\\x00-\x1f]{1,300})"')
 _log = logging.getLogger(__name__)
 
 
@@ -169,6 +169,8 @@ class Gateway:
                 body = self._body(request)
             record.model = record.model or untrusted_line(request.query.get("model", ""))
             async with self._desk.lease(record) as target:
+                if json_body and isinstance(body, bytes):
+                    body = named_for(target, body)
                 return await self._forward(request, target, body, watch)
         except (asyncio.CancelledError, ConnectionError):
             watch.cancelled()
@@ -235,8 +237,8 @@ def _error(request: web.BaseRequest, error: StudioError) -> web.Response:
 
 
 def _model(body: bytes) -> str:
-    """The model that the body names; bodies are large, and most name it first."""
-    if first := _MODEL_FIRST.match(body):
+    """The model that the body names."""
+    if first := MODEL_FIRST.match(body):
         return untrusted_line(first[1].decode("utf-8", "replace"))
     if b'"model"' not in body:
         return ""

@@ -87,6 +87,8 @@ class Upstream:
     ) -> aiohttp.ClientResponse:
         url = URL(target.address.rstrip("/") + request.raw_path, encoded=True)
         headers = _request_headers(request, target)
+        if isinstance(body, bytes) and "Content-Length" in headers:
+            headers["Content-Length"] = str(len(body))
         trial = SimpleNamespace(reused=False)
         while True:
             try:

@@ -25,6 +25,9 @@ class Target:
     instance: str
     image: str = ""
     """The container image's id, if it runs in one."""
+    model: str = ""
+    """What it must be asked for, unless a request names one of `models`; "" takes any name."""
+    models: tuple[str, ...] = ()
 
 
 class Refusal(StudioError):

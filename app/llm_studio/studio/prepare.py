@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from llm_studio.engines.arguments import files_here, server_arguments
+from llm_studio.engines.arguments import Files, files_here, server_arguments
 from llm_studio.engines.base import Engine, EngineError, Launch
 from llm_studio.errors import NotReady, StudioError
 from llm_studio.models.fit import Verdict
@@ -32,6 +32,8 @@ class Preparation:
 
     async def __call__(self, id_: str, *, returns: Memory | None) -> Prepared:
         plan = await asyncio.to_thread(self._plan, id_, returns)
+        if plan.entry.require().engine.kind == "external":
+            return self._somebody_elses(plan)
         engine = await self._engine_for(plan)
         profile = plan.entry.require()
         launch = Launch(
@@ -52,6 +54,11 @@ class Preparation:
             seconds(idle) if idle else None,
             plan.size,
         )
+
+    def _somebody_elses(self, plan: Plan) -> Prepared:
+        """Nothing of it is ours to check before it is asked."""
+        launch = Launch(plan.entry, Files(Path()), {}, ())
+        return Prepared(launch, self._engines["external"], (), None)
 
     def _plan(self, id_: str, returns: Memory | None) -> Plan:
         catalogue = Catalogue.load(self._settings.paths.profiles)

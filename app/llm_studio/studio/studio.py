@@ -29,9 +29,11 @@ from llm_studio.schema import (
 )
 from llm_studio.settings import Settings
 from llm_studio.studio.berths import Berth, Berths
+from llm_studio.studio.images import Images
 from llm_studio.studio.desk import Desk, Refusal, RequestRecord
 from llm_studio.studio.jobs import Job, Jobs
 from llm_studio.studio.log import Log
+from llm_studio.studio.names import Names
 from llm_studio.studio.prepare import Preparation, free_memory, measured_load
 from llm_studio.studio.reception import Reception
 from llm_studio.studio.state import Phase, Store
@@ -68,18 +70,18 @@ class Studio:
         self.store = Store()
         self.records: deque[RequestRecord] = deque(maxlen=RECORDS)
         self.totals = Totals()
+        self.images = Images(settings, self.jobs)
+        self.names = Names(settings.paths.profiles)
         self.health = health or HealthProbe()
         self.berths = Berths(
-            self._berth(self.store, Desk(profile_of=self.profile_named, want=self._want)),
+            self._berth(self.store, Desk(profile_of=self.names.profile_of, want=self._want)),
             self._berth_beside,
             settings.paths.state / "beside.json",
             self.log,
         )
-        self.reception = Reception(self.berths.main.desk, self.berths.desks, self.profile_named)
+        self.reception = Reception(self.berths.main.desk, self.berths.desks, self.names.profile_of)
         self.gateway = ""
         self.api = ""
-        self._names: dict[str, str] = {}
-        self._names_read = 0.0
 
     def _berth(self, store: Store, desk: Desk) -> Berth:
         state = self.settings.paths.state
@@ -111,6 +113,7 @@ class Studio:
         """End, and leave the engine serving for the next studio to adopt."""
         await self.berths.close()
         await self.jobs.close()
+        await self.images.close()
         await self.health.close()
         for engine in self.engines.values():
             await engine.close()
@@ -118,21 +121,6 @@ class Studio:
         self.log.close()
 
     # Profiles
-
-    def profile_named(self, model: str) -> str | None:
-        """The profile that a model's name in a request means: its id, or an alias."""
-        if time.monotonic() - self._names_read > 2.0:
-            names: dict[str, str] = {}
-            for entry in Catalogue.load(self.settings.paths.profiles):
-                if entry.profile and entry.profile.servable:
-                    for alias in (entry.profile.server.alias or "").split(","):
-                        if alias.strip():
-                            names.setdefault(alias.strip(), entry.id)
-            for entry in Catalogue.load(self.settings.paths.profiles):
-                if entry.profile and entry.profile.servable:
-                    names[entry.id] = entry.id
-            self._names, self._names_read = names, time.monotonic()
-        return self._names.get(model)
 
     async def profiles(self) -> list[ProfileSummary]:
         summaries = await asyncio.to_thread(self._summaries)

@@ -93,8 +93,9 @@ class _Engine:
     def target(self) -> Target:
         running = self.running
         return Target(
-            running.address, running.key, running.profile, running.instance, running.image
-        )
+            running.address, running.key, running.profile, running.instance,
+            image=running.image, model=running.model, models=running.models,
+        )  # fmt: skip
 
 
 class Supervisor:

@@ -15,8 +15,13 @@ from llm_studio.studio.state import Failure, Phase, Store
 
 LOOK = 2.0
 """Seconds between looks. An end is seen at once: the log ends with the engine."""
+ASK = 10.0
+"""Seconds between questions whether it answers, as long as it does."""
 SILENT_LIMIT = 20.0
 """A server that lives and does not answer for so long does not serve."""
+
+
+OUT_OF_REACH = "out-of-reach"
 
 
 class Happened(Enum):
@@ -46,7 +51,14 @@ class Watch:
         self._store = store
         self._log = log
         self._target = target
-        self._answered = time.monotonic()
+        self._answered = self._asked = time.monotonic()
+
+    @property
+    def _lost(self) -> bool:
+        """Whether it was told that it does not answer."""
+        state = self._store.state
+        failure = state.failure if state.phase is Phase.FAILED else None
+        return failure is not None and failure.cause == OUT_OF_REACH
 
     async def until(self, idle: int | None) -> Happened:
         while True:
@@ -63,9 +75,11 @@ class Watch:
                 return True
         except StudioError as error:  # not to know is not to be dead
             unknown = f"{error.what}. {error.why}".strip()
-        answers = (await self._health.ask(self._running)).ready
         now = time.monotonic()
-        if answers:
+        if not unknown and now - self._asked < ASK and not self._lost:
+            return False
+        self._asked = now
+        if (await self._health.ask(self._running)).ready:
             self._answered = now
             await self._serve_again()
         elif unknown or now - self._answered > SILENT_LIMIT:
@@ -77,7 +91,7 @@ class Watch:
         if self._store.state.phase is not Phase.READY:
             return
         failure = Failure(
-            "out-of-reach",
+            OUT_OF_REACH,
             "The engine does not answer",
             why,
             "It is asked again and again; `llm-studio logs` may tell more.",
@@ -87,8 +101,7 @@ class Watch:
         self._log.add(f"{self._running.profile} does not answer: {why}", level="error")
 
     async def _serve_again(self) -> None:
-        state = self._store.state
-        if state.phase is Phase.FAILED and state.failure and state.failure.cause == "out-of-reach":
+        if self._lost:
             await self._desk.open(self._target)
             self._store.replace(phase=Phase.READY, failure=None, detail="")
             self._log.add(f"{self._running.profile} answers again")

@@ -1,0 +1,140 @@
+"""Engines beside each other: each with its own state, told apart by name, found again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.studio.scripted import House, ScriptedEngine
+
+from llm_studio.errors import NotFound
+from llm_studio.studio import loading
+from llm_studio.studio.berths import Berth, Berths
+from llm_studio.studio.desk import RequestRecord
+from llm_studio.studio.reception import Reception
+from llm_studio.studio.state import Phase
+from llm_studio.studio.supervisor import Busy
+
+pytestmark = pytest.mark.anyio
+
+
+class Quay:
+    """A main berth and those beside it, all with one scripted engine."""
+
+    def __init__(self, folder: Path, engine: ScriptedEngine | None = None) -> None:
+        self.folder = folder
+        self.main = House(folder)
+        self.main.engine = engine or self.main.engine
+        self.main.supervisor = self.main.new_supervisor()
+        self.houses = [self.main]
+        self.berths = Berths(
+            self._berth(self.main), self._new, folder / "beside.json", self.main.log
+        )
+        self.reception = Reception(
+            self.main.desk,
+            self.berths.desks,
+            lambda name: name if name in ("a", "b", "c") else None,
+        )
+
+    def _new(self, id_: str) -> Berth:
+        house = House(self.folder)
+        house.engine, house.jobs = self.main.engine, self.main.jobs
+        house.supervisor = house.new_supervisor()
+        self.houses.append(house)
+        return self._berth(house)
+
+    def _berth(self, house: House) -> Berth:
+        return Berth(house.store, house.desk, house.supervisor)
+
+    async def up(self, id_: str, *, beside: bool = False) -> None:
+        job = self.berths.switch(id_, beside=beside)
+        if job is not None:
+            await self.main.jobs.ended(job)
+            assert job.state == "done"
+
+    async def served(self, model: str) -> str:
+        async with self.reception.lease(RequestRecord("/v1/x", "test", model=model)) as target:
+            return target.profile
+
+    async def close(self) -> None:
+        await self.berths.close()
+        await self.main.jobs.close()
+
+
+@pytest.fixture
+async def quay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Quay]:
+    monkeypatch.setattr(loading, "SLOW", 0.005)
+    quay = Quay(tmp_path)
+    yield quay
+    await quay.close()
+
+
+async def test_two_serve_and_requests_find_theirs(quay: Quay) -> None:
+    await quay.up("a")
+    await quay.up("b", beside=True)
+    assert sorted(quay.main.engine.alive) == ["a", "b"]
+    assert (await quay.served("a"), await quay.served("b")) == ("a", "b")
+    assert await quay.served("") == "a"
+    assert quay.main.store.state.profile == "a"
+    assert quay.berths.beside["b"].store.state.phase is Phase.READY
+
+
+async def test_a_switch_touches_the_main_one_alone(quay: Quay) -> None:
+    await quay.up("a")
+    await quay.up("b", beside=True)
+    await quay.up("c")
+    assert sorted(quay.main.engine.alive) == ["b", "c"]
+    await quay.up("b")  # is served already
+    assert sorted(quay.main.engine.alive) == ["b", "c"]
+    await quay.up("c", beside=True)
+    assert sorted(quay.main.engine.alive) == ["b", "c"]
+
+
+async def test_one_is_stopped_or_all(quay: Quay) -> None:
+    await quay.up("a")
+    await quay.up("b", beside=True)
+    for job in quay.berths.stop("b"):
+        await quay.main.jobs.ended(job)
+    assert quay.main.engine.alive == ["a"]
+    with pytest.raises(NotFound):
+        quay.berths.stop("b")
+    await quay.up("b", beside=True)
+    for job in quay.berths.stop():
+        await quay.main.jobs.ended(job)
+    assert quay.main.engine.alive == []
+
+
+async def test_with_the_main_one_down_the_other_takes_what_names_nobody(quay: Quay) -> None:
+    await quay.up("a")
+    await quay.up("b", beside=True)
+    for job in quay.berths.stop("a"):
+        await quay.main.jobs.ended(job)
+    assert await quay.served("") == "b"
+
+
+async def test_one_loads_at_a_time_since_both_count_on_the_same_memory(quay: Quay) -> None:
+    quay.main.engine.script["a"] = ["hangs"]
+    quay.berths.switch("a")
+    with pytest.raises(Busy, match="'a'"):
+        quay.berths.switch("b", beside=True)
+
+
+async def test_changes_beside_are_told_to_who_follows_the_main_state(quay: Quay) -> None:
+    before = quay.main.store.state.version
+    await quay.up("b", beside=True)
+    assert quay.main.store.state.version > before
+    assert quay.main.store.state.phase is Phase.STOPPED
+
+
+async def test_the_next_studio_finds_each_in_its_place(quay: Quay) -> None:
+    await quay.up("a")
+    await quay.up("b", beside=True)
+    await quay.berths.close()
+    second = Quay(quay.folder, quay.main.engine)
+    await second.berths.adopt({"scripted": quay.main.engine})
+    assert second.main.store.state.profile == "a"
+    assert second.berths.beside["b"].store.state.phase is Phase.READY
+    assert (await second.served("a"), await second.served("b")) == ("a", "b")
+    assert len(quay.main.engine.lives) == 2
+    await second.close()
