@@ -7,6 +7,7 @@ one folder, so that a trial never touches the user's own.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -109,10 +110,57 @@ def _port_from_text(text: str) -> int:
     return _port(int(text) if text.isascii() and text.isdigit() and len(text) < 6 else text)
 
 
+def _address(value: Any) -> str:
+    from ipaddress import ip_address  # 2 ms that most commands need not spend
+
+    try:
+        return str(ip_address(value)) if value != "localhost" else "127.0.0.1"
+    except ValueError:
+        raise ValueError("expected an address of this machine, like 127.0.0.1") from None
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise ValueError('expected a list of names, like ["box.lan"]')
+    for each in value:
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?", each):
+            raise ValueError(f"{each!r} is no name of a machine")
+    return tuple(value)
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str) or has_controls(value):
         raise ValueError("expected a text")
     return value
+
+
+def _one_of(*words: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value in words:
+            return str(value)
+        raise ValueError(f"expected one of {', '.join(words)}")
+
+    return read
+
+
+def _keys(value: Any) -> dict[str, str]:
+    """Keys by the id of what they do; nested tables are the same with dots."""
+    if not isinstance(value, dict):
+        raise ValueError('expected a table, like [keys] with "app.pick" = "m"')
+    keys: dict[str, str] = {}
+    for name, each in value.items():
+        if isinstance(each, dict):
+            keys |= {f"{name}.{inner}": key for inner, key in _keys(each).items()}
+        elif isinstance(each, str) and each and not has_controls(name + each):
+            keys[name] = each
+        else:
+            raise ValueError(f'{name!r} needs the names of keys, like "ctrl+o"')
+    return keys
+
+
+def _keys_from_text(text: str) -> dict[str, str]:
+    pairs = (word.partition("=") for word in text.split())
+    return _keys({name: key for name, _, key in pairs})
 
 
 SETTINGS = (
@@ -145,6 +193,35 @@ SETTINGS = (
         _port,
     ),
     Setting(
+        "gateway_host",
+        "Address that the gateway listens on; one that others can reach needs gateway_key too.",
+        lambda paths: "127.0.0.1",
+        _address,
+        _address,
+    ),
+    Setting(
+        "gateway_key",
+        "Ask clients of the gateway for a key (`llm-studio token --gateway` prints it).",
+        lambda paths: False,
+        _switch_from_text,
+        _switch,
+    ),
+    Setting(
+        "api_host",
+        "Address that the management API listens on; elsewhere than on loopback even reading "
+        "needs the token.",
+        lambda paths: "127.0.0.1",
+        _address,
+        _address,
+    ),
+    Setting(
+        "hosts",
+        "Further names of this machine that clients may use in addresses, like box.lan.",
+        lambda paths: (),
+        lambda text: _names(text.split()),
+        _names,
+    ),
+    Setting(
         "switch_on_request",
         "Load another profile when a request names it.",
         lambda paths: True,
@@ -164,6 +241,34 @@ SETTINGS = (
         lambda paths: "",
         str,
         _text,
+    ),
+    Setting(
+        "theme",
+        "Colours of the terminal UI: auto, dark, light, or terminal (its own colours).",
+        lambda paths: "auto",
+        _one_of("auto", "dark", "light", "terminal"),
+        _one_of("auto", "dark", "light", "terminal"),
+    ),
+    Setting(
+        "density",
+        "Room in the terminal UI: roomy, or compact.",
+        lambda paths: "roomy",
+        _one_of("roomy", "compact"),
+        _one_of("roomy", "compact"),
+    ),
+    Setting(
+        "on_quit",
+        "What becomes of the model when the terminal UI is left: ask, leave (it serves), or stop.",
+        lambda paths: "ask",
+        _one_of("ask", "leave", "stop"),
+        _one_of("ask", "leave", "stop"),
+    ),
+    Setting(
+        "keys",
+        "Other keys for actions of the terminal UI, by the ids in docs/keys.md.",
+        lambda paths: {},
+        _keys_from_text,
+        _keys,
     ),
 )
 BY_KEY = {setting.key: setting for setting in SETTINGS}
@@ -203,6 +308,23 @@ class Settings:
         return int(self.values["api_port"].value)
 
     @property
+    def gateway_host(self) -> str:
+        return str(self.values["gateway_host"].value)
+
+    @property
+    def gateway_key(self) -> bool:
+        return bool(self.values["gateway_key"].value)
+
+    @property
+    def api_host(self) -> str:
+        return str(self.values["api_host"].value)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        hosts: tuple[str, ...] = self.values["hosts"].value
+        return hosts
+
+    @property
     def switch_on_request(self) -> bool:
         return bool(self.values["switch_on_request"].value)
 
@@ -213,6 +335,23 @@ class Settings:
     @property
     def image(self) -> str:
         return str(self.values["image"].value)
+
+    @property
+    def theme(self) -> str:
+        return str(self.values["theme"].value)
+
+    @property
+    def density(self) -> str:
+        return str(self.values["density"].value)
+
+    @property
+    def on_quit(self) -> str:
+        return str(self.values["on_quit"].value)
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        keys: dict[str, str] = self.values["keys"].value
+        return keys
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

@@ -14,8 +14,10 @@ from tests.studio.scripted import ScriptedEngine, ScriptedHealth
 
 from llm_studio.server.access import MAX_BODY, Access
 from llm_studio.server.api import create_api
+from llm_studio.server.security import LOOPBACK
 from llm_studio.settings import load_settings
 from llm_studio.studio import loading
+from llm_studio.studio.desk import RequestRecord
 from llm_studio.studio.state import Phase
 from llm_studio.studio.studio import Studio
 
@@ -33,8 +35,8 @@ class Face:
         self.ended = asyncio.Event()
         api = create_api(studio, shut_down=self.ended.set)
         self.api = api
-        public = httpx.ASGITransport(Access(api, token=TOKEN, port=PORT))
-        private = httpx.ASGITransport(Access(api, token=None, port=None))
+        public = httpx.ASGITransport(Access(api, token=TOKEN, hosts=LOOPBACK))
+        private = httpx.ASGITransport(Access(api))
         self.tcp = httpx.AsyncClient(transport=public, base_url=f"http://127.0.0.1:{PORT}")
         self.socket = httpx.AsyncClient(transport=private, base_url="http://studio")
 
@@ -195,7 +197,8 @@ GOOD = {"Authorization": f"Bearer {TOKEN}"}
         (READ, {}, 200),
         (READ, {"Host": "localhost:8081"}, 200),
         (READ, {"Host": "evil.example:8081"}, 421),
-        (READ, {"Host": "127.0.0.1:9999"}, 421),
+        (READ, {"Host": "127.0.0.1:9999"}, 200),
+        (READ, {"Host": "10.0.0.1:8081"}, 421),
         (READ, {"Origin": "http://evil.example"}, 403),
         (READ, {"Origin": "null"}, 403),
         (READ, {"Sec-Fetch-Site": "cross-site"}, 403),
@@ -237,9 +240,41 @@ async def test_bodies_are_bounded(face: Face) -> None:
 
 async def test_a_defect_shows_no_insides(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(face.studio, "status", lambda: 1 / 0)
-    app = Access(face.api, token=None, port=None)
+    app = Access(face.api)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://studio") as client:
         answer = await client.get("/status")
     assert answer.status_code == 500
     assert "Traceback" not in answer.text
+
+
+async def test_where_others_can_reach_it_even_reading_needs_the_token(face: Face) -> None:
+    app = Access(face.api, token=TOKEN, hosts=LOOPBACK | {"box.lan"}, away=True)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+        assert (await client.get("http://10.0.0.1:8081/status")).status_code == 401
+        assert (await client.get("http://10.0.0.1:8081/status", headers=GOOD)).status_code == 200
+        assert (await client.get("http://box.lan/status", headers=GOOD)).status_code == 200
+        assert (await client.get("http://evil.example/status", headers=GOOD)).status_code == 421
+
+
+async def test_a_second_profile_beside_the_first(face: Face) -> None:
+    for body in ({"model": "one"}, {"model": "two", "beside": True}):
+        answer = await face.socket.post("/switch?wait=true", json=body)
+        assert (answer.status_code, answer.json()["success"]) == (200, True)
+    status = (await face.tcp.get("/status")).json()
+    assert (status["profile"], [each["profile"] for each in status["beside"]]) == ("one", ["two"])
+    models = {m["id"]: m["state"] for m in (await face.tcp.get("/models")).json()["models"]}
+    assert (models["one"], models["two"]) == ("ready", "ready")
+    assert (await face.socket.post("/stop?model=two&wait=true")).status_code == 200
+    assert (await face.tcp.get("/status")).json()["beside"] == []
+    assert (await face.socket.post("/stop?model=two")).status_code == 404
+    assert face.engine.alive == ["one"]
+
+
+async def test_requests_by_number(face: Face) -> None:
+    for number in range(3):
+        face.studio.requests.add(RequestRecord(f"/v1/{number}", "curl", generated_tokens=number))
+    newest = (await face.tcp.get("/requests?since=-2")).json()
+    assert [(each["seq"], each["route"]) for each in newest] == [(2, "/v1/1"), (3, "/v1/2")]
+    later = (await face.tcp.get("/requests?since=2")).json()
+    assert [each["generated_tokens"] for each in later] == [2]

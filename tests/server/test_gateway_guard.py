@@ -25,8 +25,7 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
     "headers",
     [
         ("Host: evil.example",),
-        ("Host: 127.0.0.1",),
-        ("Host: 127.0.0.1:1",),
+        ("Host: 127.0.0.1.evil.example",),
         ("Origin: http://evil.example",),
         ("Origin: null",),
         ("Sec-Fetch-Site: cross-site",),

@@ -8,28 +8,36 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from llm_studio.server.security import (
+    LOOPBACK,
     check_host,
     check_key,
     check_origin,
     is_loopback,
-    loopback_hosts,
     own_origins,
 )
 
-HOSTS = loopback_hosts(8080)
+HOSTS = LOOPBACK
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1:8080", "localhost:8080", "[::1]:8080", "LOCALHOST:8080", " localhost:8080 "]
+    "host",
+    [
+        "127.0.0.1:8080",
+        "localhost:18080",
+        "[::1]:8080",
+        "LOCALHOST:1",
+        " localhost:80 ",
+        "localhost",
+    ],
 )
-def test_loopback_names_with_the_port_pass(host: str) -> None:
+def test_loopback_names_pass_with_any_port(host: str) -> None:
     assert check_host(host, HOSTS)
 
 
 @pytest.mark.parametrize(
     "host",
     [
-        None, "", "localhost", "127.0.0.1", "localhost:8081", "evil.example:8080",
+        None, "", "evil.example:8080",
         "127.0.0.1.:8080",
         "localhost.evil.example:8080", "evil.example", "127.0.0.2:8080", "0.0.0.0:8080",
         "[::]:8080",
@@ -50,14 +58,20 @@ def test_a_bare_configured_name_takes_any_port_and_no_other_name() -> None:
     assert not check_host("x.box.lan:1234", allowed)
 
 
-def test_without_a_port_in_the_header_only_port_80_is_meant() -> None:
-    assert check_host("localhost", loopback_hosts(80))
-    assert not check_host("localhost", loopback_hosts(8080))
+@pytest.mark.parametrize(
+    ("host", "passes"),
+    [("192.168.1.5:8080", True), ("[fd00::5]:8080", True), ("10.0.0.1", True),
+     ("evil.example:8080", False), ("192.168.1.5.evil.example", False), ("0x7f.1", False)],
+)  # fmt: skip
+def test_where_others_may_ask_addresses_pass_and_names_do_not(host: str, passes: bool) -> None:
+    assert check_host(host, HOSTS, addresses=True) == passes
+    assert not check_host(host, HOSTS)
 
 
 @given(st.text(max_size=40))
 def test_no_odd_host_passes_or_raises(host: str) -> None:
     assert check_host(host, HOSTS) == (host.strip().lower() in HOSTS)
+    check_host(host, HOSTS, addresses=True)
 
 
 @pytest.mark.parametrize("site", [None, "none", "same-origin", "Same-Origin"])

@@ -61,6 +61,11 @@ def _show(status: dict[str, Any]) -> None:
     say(f"  gateway   {status['gateway']}")
     say(f"  api       {status['api']}")
     say(f"  requests  {status['running']} running, {status['waiting']} waiting")
+    for other in status["beside"]:
+        state = styled(other["state"], _STYLE.get(other["state"], "yellow"))
+        say(
+            f"  beside    {untrusted_line(other['profile'] or '')}: {state}, {_ago(other['since'])}"
+        )
     studio = status["studio"]
     say(f"  studio    {studio['version']}, pid {studio['pid']}, {_ago(studio['since'])}")
     if status["detail"]:

@@ -12,11 +12,14 @@ from llm_studio.settings import load_settings
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults()
+    parser.add_argument(
+        "--gateway", action="store_true", help="the key for inference, if gateway_key is set"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from llm_studio.server.token import token_of
+    from llm_studio.server.token import gateway_key_of, token_of
 
-    say(token_of(load_settings().paths.state))
+    state = load_settings().paths.state
+    say(gateway_key_of(state) if arguments.gateway else token_of(state))
     return 0

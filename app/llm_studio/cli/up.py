@@ -14,6 +14,9 @@ from llm_studio.errors import UsageError
 
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", nargs="?", help="the profile's id")
+    parser.add_argument(
+        "--beside", action="store_true", help="beside what is served, rather than instead of it"
+    )
     parser.add_argument("--no-wait", action="store_true", help="do not wait until it is ready")
     parser.add_argument("--json", action="store_true", help="print the status as JSON")
 
@@ -25,15 +28,19 @@ def run(arguments: argparse.Namespace) -> int:
     id_ = arguments.id or status["desired"] or status["profile"]
     if not id_:
         raise UsageError("Which profile?", hint="`llm-studio list` shows them: llm-studio up ID")
-    answer = client.ask("POST", "/switch", {"model": id_})
+    answer = client.ask("POST", "/switch", {"model": id_, "beside": arguments.beside})
     if answer["job"] and not arguments.no_wait:
         ended_well(follow(client, answer["job"]["id"]))
     status = client.ask("GET", "/status")
     if arguments.json:
         print_json(status)
-    elif status["state"] == "ready":
-        say(f"{status['profile']} is ready at {status['gateway']}")
+        return 0
+    served = next(
+        (each for each in (status, *status["beside"]) if each["profile"] == answer["model"]), status
+    )
+    if served["state"] == "ready":
+        say(f"{served['profile']} is ready at {status['gateway']}")
         narrate("`llm-studio chat` talks to it, `llm-studio logs -f` follows its log.")
     else:
-        say(f"{id_}: {status['state']}")
+        say(f"{id_}: {served['state']}")
     return 0

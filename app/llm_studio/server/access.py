@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from llm_studio.server.security import check_host, check_key, check_origin, loopback_hosts
+from llm_studio.server.security import check_host, check_key, check_origin
 
 MAX_BODY = 64 << 10
 BODY_TIME = 10.0
@@ -23,11 +23,20 @@ READING = ("GET", "HEAD", "OPTIONS")
 class Access:
     """An ASGI application around another; every route passes it, so none can be forgotten."""
 
-    def __init__(self, app: ASGIApp, *, token: str | None, port: int | None) -> None:
-        """Without a port it stands at the studio's socket."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: str | None = None,
+        hosts: Container[str] | None = None,
+        away: bool = False,
+    ) -> None:
+        """Without hosts it stands at the studio's socket. Where it listens for other machines
+        (`away`), reading needs the token too."""
         self._app = app
         self._token = token
-        self._hosts = loopback_hosts(port) if port is not None else None
+        self._hosts = hosts
+        self._away = away
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,15 +57,18 @@ class Access:
 
     def _refusal(self, method: str, headers: Mapping[str, str]) -> tuple[int, str, str] | None:
         if self._hosts is not None:
-            if not check_host(headers.get("host"), self._hosts):
-                return 421, "This is not the host's name", "Ask for 127.0.0.1 or localhost."
+            if not check_host(headers.get("host"), self._hosts, addresses=self._away):
+                hint = "Ask for 127.0.0.1 or localhost; the setting `hosts` adds names."
+                return 421, "This is not the host's name", hint
             if not check_origin(headers.get("origin"), headers.get("sec-fetch-site")):
                 return 403, "Web pages may not ask the studio", ""
-        if method in READING:
+        if method in READING and not self._away:
             return None
         if self._token is not None and not check_key(headers, self._token):
             hint = "Send `Authorization: Bearer $(llm-studio token)`."
-            return 401, "Writing needs the studio's token", hint
+            return 401, "This needs the studio's token", hint
+        if method in READING:
+            return None
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if headers.get("content-length", "0") != "0" and kind != "application/json":
             return 415, "The body must be application/json", ""

@@ -18,10 +18,18 @@ from starlette.exceptions import HTTPException
 
 from llm_studio import __version__
 from llm_studio.errors import NotFound, NotReady, StudioError, UsageError
-from llm_studio.schema import JobStatus, LogEntry, LogPage, ProfileSummary, Status
+from llm_studio.schema import (
+    JobStatus,
+    LogEntry,
+    LogPage,
+    ProfileSummary,
+    RequestEntry,
+    Status,
+)
 from llm_studio.server.image_routes import image_routes
 from llm_studio.server.job_status import job_status
 from llm_studio.server.metrics import exposition
+from llm_studio.server.profile_routes import profile_routes
 from llm_studio.studio.studio import Studio
 from llm_studio.studio.supervisor import Busy
 
@@ -52,6 +60,14 @@ class Switched(BaseModel):
     model: str
     state: str
     job: JobStatus | None = None
+
+
+class Stopped(BaseModel):
+    """What a stop came to: a job for each engine that ends."""
+
+    success: bool
+    state: str
+    jobs: list[JobStatus]
 
 
 class Models(BaseModel):
@@ -87,6 +103,8 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
     async def models() -> Models:
         return Models(models=await studio.profiles())
 
+    api.include_router(profile_routes(studio.shelf))
+
     @api.get("/status", summary="What is served, and what is wished for")
     async def status() -> Status:
         return studio.status()
@@ -107,11 +125,11 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
     async def stop(
         model: Annotated[str, Query(max_length=200, description="one profile; else all")] = "",
         wait: Annotated[bool, Query(description="answer when it is done")] = False,
-    ) -> Switched:
+    ) -> Stopped:
         return await _stop(studio, model, wait)
 
     @api.post("/models/unload", summary="As /stop, by the name that llama.cpp's router has")
-    async def unload() -> Switched:
+    async def unload() -> Stopped:
         return await _stop(studio, "", False)
 
     @api.get("/jobs", summary="Everything that takes long, the newest last")
@@ -144,8 +162,14 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
         return LogPage(lines=lines, dropped=page.dropped, last=page.last)
 
     @api.get("/requests", summary="What was asked of the gateway: tokens and timings, no content")
-    async def requests(limit: Annotated[int, Query(ge=1, le=2000)] = 100) -> list[dict[str, Any]]:
-        return [asdict(record) for record in list(studio.records)[-limit:]]
+    async def requests(
+        since: Annotated[
+            int, Query(ge=-2000, le=1 << 53, description="a negative one counts from the end")
+        ] = -100,
+        limit: Annotated[int, Query(ge=1, le=2000)] = 2000,
+    ) -> list[RequestEntry]:
+        found = studio.requests.since(since, limit)
+        return [RequestEntry(seq=number, **asdict(record)) for number, record in found]
 
     @api.get("/metrics", response_class=PlainTextResponse, summary="For Prometheus")
     async def metrics() -> str:
@@ -184,14 +208,16 @@ async def _switch(studio: Studio, body: SwitchRequest, response: Response, wait:
     return Switched(success=done, model=id_, state=studio.status().state, job=job_status(job))
 
 
-async def _stop(studio: Studio, model: str, wait: bool) -> Switched:
+async def _stop(studio: Studio, model: str, wait: bool) -> Stopped:
     id_ = studio.names.profile_of(model) or model
     jobs = studio.stop(id_)
     for job in jobs if wait else ():
         await studio.jobs.ended(job)
-    done = all(job.state in ("running", "done") for job in jobs)
-    told = job_status(jobs[0]) if jobs else None
-    return Switched(success=done, model=id_, state=studio.status().state, job=told)
+    return Stopped(
+        success=all(job.state in ("running", "done") for job in jobs),
+        state=studio.status().state,
+        jobs=[job_status(job) for job in jobs],
+    )
 
 
 async def _events(studio: Studio, last_event_id: str) -> AsyncIterator[ServerSentEvent]:

@@ -20,11 +20,11 @@ from llm_studio.server.connection import HEADER_SECONDS, Connection
 from llm_studio.server.dialect import Dialect, dialect_of, error_answer
 from llm_studio.server.renaming import MODEL_FIRST, named_for
 from llm_studio.server.security import (
+    LOOPBACK,
     check_host,
     check_key,
     check_origin,
     is_loopback,
-    loopback_hosts,
     own_origins,
 )
 from llm_studio.server.upstream import Upstream
@@ -71,8 +71,8 @@ class Gateway:
         """`allowed_hosts` adds `name:port`, or a bare name with any port, to the loopback ones."""
         self._desk = desk
         self._records = records
-        self._extra_hosts = frozenset(host.lower() for host in allowed_hosts)
-        self._hosts: frozenset[str] = self._extra_hosts
+        self._hosts = LOOPBACK | frozenset(host.lower() for host in allowed_hosts)
+        self._away = False
         self._origins = frozenset(origin.lower() for origin in allowed_origins)
         self._key = key
         self._profiles = profiles
@@ -89,7 +89,7 @@ class Gateway:
         if not is_loopback(host) and not self._key:
             raise UsageError(
                 f"The gateway would listen on {host} without a key",
-                hint="Set a key, or let it listen on 127.0.0.1.",
+                hint="Set gateway_key = true, or let it listen on 127.0.0.1.",
             )
         self._server = web.Server(self._handle, handler_cancellation=True)
         connection = functools.partial(
@@ -108,10 +108,9 @@ class Gateway:
                 why=f"{error.strerror or error}.",
                 hint="LLM_STUDIO_GATEWAY_PORT sets another port.",
             ) from None
-        port = int(self._listener.sockets[0].getsockname()[1])
-        self._hosts = self._extra_hosts | loopback_hosts(port)
+        self._away = not is_loopback(host)
         self._upstream = Upstream()
-        return port
+        return int(self._listener.sockets[0].getsockname()[1])
 
     async def close(self, *, grace: float = 0.0) -> None:
         """Take no more connections, give answers under way the grace, then cut them."""
@@ -196,8 +195,9 @@ class Gateway:
         """Refuses whoever may not come in; every request passes here first."""
         hosts = request.headers.getall("Host", [])
         host = hosts[0] if len(hosts) == 1 else None
-        if host is None or not check_host(host, self._hosts):
-            raise Refusal(403, "This Host is not served here", hint="Ask by 127.0.0.1 and port.")
+        if host is None or not check_host(host, self._hosts, addresses=self._away):
+            hint = "Ask for 127.0.0.1 or localhost; the setting `hosts` adds names."
+            raise Refusal(403, "This Host is not served here", hint=hint)
         origins = request.headers.getall("Origin", [None])
         sites = request.headers.getall("Sec-Fetch-Site", [None])
         own = own_origins(host) | self._origins

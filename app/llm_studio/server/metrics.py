@@ -9,7 +9,7 @@ from llm_studio.studio.studio import Studio
 def exposition(studio: Studio) -> str:
     """The text format of Prometheus."""
     state = studio.store.state
-    sums = studio.totals
+    sums = studio.requests.totals
     lines = [
         "# HELP llm_studio_state Whether the engine is in this state.",
         "# TYPE llm_studio_state gauge",

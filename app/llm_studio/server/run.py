@@ -19,7 +19,8 @@ from llm_studio.place import socket_path
 from llm_studio.server.access import Access
 from llm_studio.server.api import create_api
 from llm_studio.server.gateway import Gateway
-from llm_studio.server.token import token_of
+from llm_studio.server.security import LOOPBACK, is_loopback
+from llm_studio.server.token import gateway_key_of, token_of
 from llm_studio.settings import Settings
 from llm_studio.studio.studio import Studio
 
@@ -53,19 +54,34 @@ async def run(settings: Settings, ready: Callable[[Studio], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # a closed terminal ends no studio
-    gateway = Gateway(studio.reception, records=studio.record, allowed_hosts=())
-    private = _unix_socket(socket_path(settings.paths.state))
-    public = _tcp_socket(settings.api_port, "api_port")
+    state = settings.paths.state
+    gateway = Gateway(
+        studio.reception,
+        records=studio.requests.add,
+        allowed_hosts=settings.hosts,
+        key=gateway_key_of(state) if settings.gateway_key else None,
+        profiles=lambda: [{"id": id_} for id_ in studio.names.ids],
+    )
+    private = _unix_socket(socket_path(state))
+    public = _tcp_socket(settings.api_host, settings.api_port, "api_port")
     port = public.getsockname()[1]
     api = create_api(studio, shut_down=ended.set)
     servers = [
-        _server(Access(api, token=None, port=None), private),
-        _server(Access(api, token=token_of(settings.paths.state), port=port), public),
+        _server(Access(api), private),
+        _server(
+            Access(
+                api,
+                token=token_of(state),
+                hosts=LOOPBACK | frozenset(settings.hosts),
+                away=not is_loopback(settings.api_host),
+            ),
+            public,
+        ),
     ]
     try:
-        served = await gateway.serve("127.0.0.1", settings.gateway_port)
-        studio.gateway = f"http://127.0.0.1:{served}"
-        studio.api = f"http://127.0.0.1:{port}"
+        served = await gateway.serve(settings.gateway_host, settings.gateway_port)
+        studio.gateway = _url(settings.gateway_host, served)
+        studio.api = _url(settings.api_host, port)
         await studio.start()
         tasks = [asyncio.create_task(server) for server in servers]
         ready(studio)
@@ -80,7 +96,7 @@ async def run(settings: Settings, ready: Callable[[Studio], None]) -> None:
     finally:
         await gateway.close()
         await studio.close()
-        socket_path(settings.paths.state).unlink(missing_ok=True)
+        socket_path(state).unlink(missing_ok=True)
         private.close()
         public.close()
 
@@ -120,11 +136,18 @@ def _unix_socket(path: Path) -> socket.socket:
     return listener
 
 
-def _tcp_socket(port: int, setting: str) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def _url(host: str, port: int) -> str:
+    """Where this machine itself reaches it."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _tcp_socket(host: str, port: int, setting: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
         raise _port_taken(error, port, setting) from error

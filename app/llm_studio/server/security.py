@@ -9,24 +9,24 @@ import hmac
 import ipaddress
 from collections.abc import Container, Iterable, Mapping
 
-_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK = frozenset(("127.0.0.1", "localhost", "[::1]"))
+"""What a Host header may say where only this machine may ask. With any port: one that `ssh -L`
+brings here from a laptop is another than ours, and no name can be rebound to these."""
 
 
-def loopback_hosts(port: int) -> frozenset[str]:
-    """What a Host header may say where only this machine may ask."""
-    hosts = {f"{name}:{port}" for name in _LOOPBACK_NAMES}
-    return frozenset(hosts | set(_LOOPBACK_NAMES) if port == 80 else hosts)
-
-
-def check_host(host_header: str | None, allowed: Container[str]) -> bool:
+def check_host(
+    host_header: str | None, allowed: Container[str], *, addresses: bool = False
+) -> bool:
     """Whether the Host is one of ours (else a rebound name brings a web page in).
 
-    `allowed` holds `name:port`, or a bare name where any port will do.
+    `allowed` holds `name:port`, or a bare name where any port will do. Where others than this
+    machine may ask, `addresses` are as good: only a name can be rebound.
     """
     if not host_header:
         return False
     host = host_header.strip().lower()
-    return host in allowed or _without_port(host) in allowed
+    name = _without_port(host)
+    return host in allowed or name in allowed or (addresses and _is_address(name))
 
 
 def check_origin(
@@ -63,6 +63,14 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name[1:-1] if name.startswith("[") else name)
+    except ValueError:
+        return False
+    return True
 
 
 def _keys(headers: Iterable[tuple[str, str]]) -> Iterable[str]:

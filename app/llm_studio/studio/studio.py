@@ -5,20 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from llm_studio import __version__
 from llm_studio.engines.base import Engine
 from llm_studio.engines.health import HealthProbe
 from llm_studio.errors import NotFound
-from llm_studio.models.headers import Headers
-from llm_studio.models.library import Library
-from llm_studio.probes.machine import this_machine
 from llm_studio.profiles.catalogue import Catalogue
-from llm_studio.profiles.plan import Plan
-from llm_studio.profiles.summary import summarise
 from llm_studio.schema import (
     EngineStatus,
     FailureStatus,
@@ -29,28 +22,17 @@ from llm_studio.schema import (
 )
 from llm_studio.settings import Settings
 from llm_studio.studio.berths import Berth, Berths
+from llm_studio.studio.desk import Desk, Refusal
 from llm_studio.studio.images import Images
-from llm_studio.studio.desk import Desk, Refusal, RequestRecord
 from llm_studio.studio.jobs import Job, Jobs
 from llm_studio.studio.log import Log
 from llm_studio.studio.names import Names
 from llm_studio.studio.prepare import Preparation, free_memory, measured_load
 from llm_studio.studio.reception import Reception
+from llm_studio.studio.requests import Requests
+from llm_studio.studio.shelf import Shelf
 from llm_studio.studio.state import Phase, Store
 from llm_studio.studio.supervisor import Supervisor
-
-RECORDS = 2000
-
-
-@dataclass(slots=True)
-class Totals:
-    """Sums over all requests since the studio started."""
-
-    requests: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    generated_tokens: int = 0
 
 
 class Studio:
@@ -68,8 +50,7 @@ class Studio:
         self.log = Log(settings.paths.state / "logs")
         self.jobs = Jobs(settings.paths.state / "jobs.jsonl")
         self.store = Store()
-        self.records: deque[RequestRecord] = deque(maxlen=RECORDS)
-        self.totals = Totals()
+        self.requests = Requests(settings.paths.state / "requests.jsonl")
         self.images = Images(settings, self.jobs)
         self.names = Names(settings.paths.profiles)
         self.health = health or HealthProbe()
@@ -80,6 +61,7 @@ class Studio:
             self.log,
         )
         self.reception = Reception(self.berths.main.desk, self.berths.desks, self.names.profile_of)
+        self.shelf = Shelf(settings, held=lambda: self.berths.main.supervisor.held)
         self.gateway = ""
         self.api = ""
 
@@ -123,7 +105,7 @@ class Studio:
     # Profiles
 
     async def profiles(self) -> list[ProfileSummary]:
-        summaries = await asyncio.to_thread(self._summaries)
+        summaries = await asyncio.to_thread(self.shelf.summaries)
         states = {berth.store.state.profile: berth.store.state.phase for berth in self.berths}
         return [
             summary.model_copy(update={"state": states[summary.id].value})
@@ -131,15 +113,6 @@ class Studio:
             else summary
             for summary in summaries
         ]
-
-    def _summaries(self) -> list[ProfileSummary]:
-        machine = this_machine(self.settings.paths.state)
-        with Headers(self.settings.paths.cache) as headers:
-            library = Library.scan(self.settings.models, headers, caches=self.settings.caches)
-            return [
-                summarise(Plan(entry, machine, library))
-                for entry in Catalogue.load(self.settings.paths.profiles)
-            ]
 
     # Serving
 
@@ -165,14 +138,6 @@ class Studio:
                 hint="Load it (`llm-studio up`), or set switch_on_request = true.",
             )
         await self.berths.main.supervisor.wake(id_)
-
-    def record(self, record: RequestRecord) -> None:
-        self.records.append(record)
-        self.totals.requests += 1
-        self.totals.failed += record.outcome == "failed"
-        self.totals.prompt_tokens += record.prompt_tokens or 0
-        self.totals.cached_tokens += record.cached_tokens or 0
-        self.totals.generated_tokens += record.generated_tokens or 0
 
     def job(self, id_: str) -> Job:
         return self.jobs.get(id_)
