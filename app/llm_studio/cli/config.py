@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from llm_studio.cli.output import Cell, Column, narrate, print_json, say, styled, table
+from llm_studio.config_file import write_setting
 from llm_studio.errors import NotFound, StudioError, UsageError, did_you_mean
-from llm_studio.settings import BY_KEY, Paths, Setting, Settings, Value, load_settings, read_config
-from llm_studio.storage import write_atomically
+from llm_studio.settings import BY_KEY, Paths, Setting, Settings, Value, load_settings
 from llm_studio.text import untrusted_line
 
 
@@ -45,23 +45,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(setting: Setting, text: str | None) -> None:
-    import tomlkit
-
-    path = Paths.locate(os.environ).config_file
-    read_config(path)  # a file that cannot be read is not written over
-    document = (
-        tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
-    )
-    if text is None:
-        document.pop(setting.key, None)
-    else:
+    value = None
+    if text is not None:
         try:
             value = setting.from_text(text)
         except ValueError as error:
             raise UsageError(f"{setting.key} cannot be {text!r}", why=str(error)) from error
-        document[setting.key] = _plain(value)
-    write_atomically(path, tomlkit.dumps(document))
-    for folder in value if text is not None and isinstance(value, tuple) else ():
+    write_setting(Paths.locate(os.environ).config_file, setting.key, _plain(value))
+    for folder in value if isinstance(value, tuple) else ():
         if not folder.is_dir():
             narrate(f"Note: there is no folder {folder} yet.")
     if os.environ.get(setting.variable):
@@ -119,4 +110,6 @@ def _plain(value: Any) -> Any:
 def _told(value: Any) -> str:
     if isinstance(value, tuple):
         return os.pathsep.join(map(str, value))
+    if isinstance(value, dict):
+        return " ".join(f"{name}={key}" for name, key in value.items())
     return str(value).lower() if isinstance(value, bool) else str(value)

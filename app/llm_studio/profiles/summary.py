@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from llm_studio.models.architecture import Architecture
+from llm_studio.models.gguf import Header
+from llm_studio.profiles.create import quantisation_of
 from llm_studio.profiles.plan import Plan
 from llm_studio.schema import ProfileSummary
 
@@ -17,6 +20,7 @@ def summarise(plan: Plan) -> ProfileSummary:
         problems.append(plan.model.problem)
     declared = profile.server.context if profile else None
     context = fit.estimate.context if fit else declared
+    header = plan.model.header if plan.model else None
     return ProfileSummary(
         id=entry.id,
         name=profile.name if profile else entry.id,
@@ -33,4 +37,16 @@ def summarise(plan: Plan) -> ProfileSummary:
         shipped=entry.shipped,
         path=str(entry.path),
         problems=problems,
+        parameters=parameters_told(header) if header else None,
+        quantisation=(quantisation_of(header) or None) if header else None,
     )
+
+
+def parameters_told(header: Header) -> str:
+    """The number of parameters as people say it, like "8.2B"."""
+    count = float(Architecture(header).parameters)
+    for unit in ("", "K", "M", "B"):
+        if count < 1000:
+            return f"{count:.0f}{unit}" if count >= 100 or not unit else f"{count:.1f}{unit}"
+        count /= 1000
+    return f"{count:.1f}T"
