@@ -121,6 +121,8 @@ def _positionals(kind: str, before: Sequence[str]) -> Iterable[str]:
             return BY_KEY
         if kind == "shell" and not before:
             return _SCRIPTS
+        if kind == "image" and not before:
+            return ("list", "pull", "build", "use", "check", "rollback", "prune")
     except StudioError:
         return ()
     return ()

@@ -14,9 +14,14 @@ from llm_studio.engines.process import ProcessEngine
 from llm_studio.settings import Settings
 
 
+def home_label(settings: Settings) -> str:
+    """Tells what belongs to this home from what belongs to others on the same machine."""
+    return hashlib.sha256(str(settings.paths.state).encode()).hexdigest()[:12]
+
+
 def create_engines(settings: Settings) -> Mapping[str, Engine]:
     """None of them touches the outside world before it is asked."""
-    home = hashlib.sha256(str(settings.paths.state).encode()).hexdigest()[:12]
+    home = home_label(settings)
     shelf = Shelf(settings.paths.state)
     return {
         # Asked at each start: another command may have chosen another image meanwhile.

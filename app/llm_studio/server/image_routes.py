@@ -20,9 +20,18 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class PullRequest(_Body):
+class PerhapsImage(_Body):
     image: Name = ""
+    """Nothing: to pull, the one that fits this machine; to test, the one in use."""
+
+
+class BuildRequest(_Body):
+    variant: Annotated[str, Field(max_length=40)] = ""
     """Nothing: the one that fits this machine."""
+    arguments: Annotated[dict[str, Annotated[str, Field(max_length=400)]], Field(max_length=20)] = (
+        Field(default_factory=dict)
+    )
+    name: Name = ""
 
 
 class ImageRequest(_Body):
@@ -38,8 +47,16 @@ def image_routes(studio: Studio) -> APIRouter:
         return await images.listing()
 
     @routes.post("/pull", summary="Get an image from its registry", status_code=202)
-    async def pull(body: PullRequest) -> JobStatus:
+    async def pull(body: PerhapsImage) -> JobStatus:
         return job_status(await images.pull(body.image))
+
+    @routes.post("/build", summary="Make an image from a Dockerfile of ours", status_code=202)
+    async def build(body: BuildRequest) -> JobStatus:
+        return job_status(await images.build(body.variant, body.arguments, body.name))
+
+    @routes.post("/check", summary="Test an image before it is used", status_code=202)
+    async def check(body: PerhapsImage) -> JobStatus:
+        return job_status(await images.check(body.image))
 
     @routes.post("/use", summary="Engines run this image from their next start on")
     async def use(body: ImageRequest) -> ImageUsed:

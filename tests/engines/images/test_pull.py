@@ -155,7 +155,7 @@ def test_the_part_that_is_done_is_told_only_when_it_is_known() -> None:
     progress.take(record("b", "Already exists"), 2)
     progress.take(record("c", "Downloading", 2 << 20, 4 << 20), 2)
     assert progress.fraction == 3 / 8
-    assert progress.sentence(2) == "1 of 3 layers, 3.0 MiB of 8.0 MiB, 2.0 MiB/s"
+    assert progress.sentence(2) == "1 of 3 layers, 3.0 MiB of 8.0 MiB, 1.5 MiB/s"
     progress.take(record("c", "Retrying in 4 seconds"), 3)
     assert progress.sentence(9).endswith("retrying in 4 seconds")
     for layer in "ac":

@@ -58,21 +58,20 @@ class Shelf:
                 hint="Remove it, then choose again:  llm-studio image use NAME",
             ) from error  # fmt: skip
 
-    def add(self, id_: str, name: str, origin: Origin) -> bool:
-        """Remember an image; the first one of all comes into use. Whether it did."""
+    def add(self, id_: str, name: str, origin: Origin) -> None:
+        """Remember an image that came here."""
         with self.change() as content:
             check = content.images[id_].check if id_ in content.images else None
             content.images[id_] = Kept(name=name, origin=origin, check=check)
-            if content.in_use is None:
-                content.in_use = id_
-                return True
-        return False
 
-    def use(self, id_: str, name: str) -> None:
+    def use(self, id_: str, name: str, before: str | None = None) -> None:
+        """Take an image into use; `before` is what was used so far without having been chosen."""
         with self.change() as content:
             content.images.setdefault(id_, Kept(name=name))
             if content.in_use != id_:
-                content.in_use, content.before = id_, content.in_use
+                content.in_use, content.before = id_, content.in_use or before
+            if content.before == id_:
+                content.before = None
 
     def checked(self, id_: str, name: str, check: ImageCheck) -> None:
         with self.change() as content:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from llm_studio.engines.base import EngineError
@@ -13,9 +12,9 @@ from llm_studio.engines.docker.connection import Connection
 from llm_studio.engines.docker.container import Pinned
 from llm_studio.engines.docker.seam import ImageMissing
 from llm_studio.engines.images.reference import OFFICIAL, OURS, short
-from llm_studio.engines.images.shelf import Content, Shelf
+from llm_studio.engines.images.shelf import Content, Origin, Shelf
 from llm_studio.errors import NotFound, NotReady
-from llm_studio.schema import ImageStatus
+from llm_studio.schema import ImageKept, ImagesRemoved, ImageStatus
 from llm_studio.settings import Settings
 from llm_studio.text import untrusted_line
 
@@ -31,16 +30,6 @@ def engine_image(settings: Settings, shelf: Shelf) -> Pinned:
     if content.in_use:
         return Pinned(content.in_use, content.images[content.in_use].name)
     return Pinned(DEFAULT, DEFAULT)
-
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """What a clean-up did: names, and those that stay with the reason."""
-
-    removed: tuple[str, ...]
-    kept: tuple[tuple[str, str], ...]
-    freed: int
-    """Bytes, by Docker's own count of its layers."""
 
 
 class Stock:
@@ -83,9 +72,24 @@ class Stock:
 
     def use(self, text: str) -> ImageStatus:
         """From the next start on, engines run this one."""
-        found = self.find(text)
-        self._shelf.use(found.id, found.name)
+        found, unchosen = self.find(text), None
+        if self._shelf.read().in_use is None:
+            with contextlib.suppress(NotFound):
+                unchosen = self.find(DEFAULT).id
+        self._shelf.use(found.id, found.name, unchosen)
         return self.find(found.id)
+
+    def add(self, id_: str, name: str, origin: Origin) -> bool:
+        """Remember an image that came here. Where there was none to run, it comes into use."""
+        self._shelf.add(id_, name, origin)
+        content = self._shelf.read()
+        if content.in_use is None:
+            with contextlib.suppress(NotFound):
+                if self.find(DEFAULT).id != id_:
+                    return False
+            self._shelf.use(id_, name)
+            return True
+        return False
 
     def rollback(self) -> ImageStatus:
         """Back to the image that was in use before; doing it again goes forth."""
@@ -106,7 +110,7 @@ class Stock:
                 hint=f"Get it again:  llm-studio image pull {untrusted_line(name)}",
             ) from missing
 
-    def prune(self, pinned: Iterable[str] = ()) -> Removed:
+    def prune(self, pinned: Iterable[str] = ()) -> ImagesRemoved:
         """Remove what was pulled or built here and is not needed; `pinned` are profiles' own."""
         content = self._shelf.read()
         needed = {content.in_use, content.before}
@@ -114,7 +118,7 @@ class Stock:
             with contextlib.suppress(EngineError):
                 needed.add(str(self._connection.do(_inspecting(name), image=name)["Id"]))
         removed: list[str] = []
-        kept: list[tuple[str, str]] = []
+        kept: list[ImageKept] = []
         before = self._layers()
         for id_, image in content.images.items():
             if id_ in needed or image.origin == "found":
@@ -125,11 +129,13 @@ class Stock:
             except ImageMissing:
                 pass
             except EngineError as error:
-                kept.append((f"{image.name} ({short(id_)})", error.why or error.what))
+                name = f"{image.name} ({short(id_)})"
+                kept.append(ImageKept(name=name, why=error.why or error.what))
                 continue
             with self._shelf.change() as changed:
                 changed.images.pop(id_, None)
-        return Removed(tuple(removed), tuple(kept), max(before - self._layers(), 0))
+        freed = max(before - self._layers(), 0)
+        return ImagesRemoved(removed=removed, kept=kept, freed=freed)
 
     def _layers(self) -> int:
         return int(self._connection.do(lambda client: client.df()).get("LayersSize") or 0)
