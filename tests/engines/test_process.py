@@ -12,7 +12,7 @@ import psutil
 import pytest
 from tests.standins.tiny_model import write_tiny_llama
 
-from llm_studio.engines import process as process_module
+from llm_studio.engines import tail
 from llm_studio.engines.arguments import Files
 from llm_studio.engines.base import Launch, Running
 from llm_studio.engines.health import HealthProbe
@@ -146,7 +146,7 @@ async def test_the_log_is_resumed_without_loss_or_double(bench: Bench) -> None:
 async def test_a_log_that_grows_too_large_is_cut(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process_module, "LOG_LIMIT", 500)
+    monkeypatch.setattr(tail, "LOG_LIMIT", 500)
     running = await bench.start()
     await bench.ready(running)
     path = bench.folder / "engines" / f"process-{running.instance}.log"

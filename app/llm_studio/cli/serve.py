@@ -16,7 +16,9 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     import asyncio
+    import gc
 
+    gc.disable()  # till it runs: nothing that a start makes is garbage
     from llm_studio.cli.output import narrate
     from llm_studio.server import run as server
     from llm_studio.settings import load_settings
@@ -25,6 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings()
 
     def ready(studio: Studio) -> None:
+        # What was made so far stays; to look through it again and again would cost 0.1 s each time.
+        gc.freeze()
+        gc.enable()
         if arguments.ready_fd is None:
             narrate(
                 f"Gateway {studio.gateway}, management API {studio.api}. Ctrl-C ends the studio."

@@ -63,6 +63,8 @@ class RawLine:
     text: str
     time: float
     mark: str
+    gap: str = ""
+    """What is missing before it, and why; nothing, if nothing is."""
 
 
 @dataclass(frozen=True, slots=True)

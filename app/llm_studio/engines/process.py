@@ -29,12 +29,12 @@ from llm_studio.engines.base import (
     Vitals,
     now,
 )
+from llm_studio.engines.tail import Tail
 from llm_studio.storage import write_atomically
 
-LOG_LIMIT = 32 << 20
-"""The log file is cut when it grows beyond this; the studio has read it by then."""
-READ = 256 << 10
 POLL = 0.1
+FEW, GATHER = 200, 0.02
+"""After so few lines, a log waits for so many seconds until more have come."""
 
 
 class ProcessEngine:
@@ -166,30 +166,22 @@ class ProcessEngine:
         return Vitals(_same_process(*identity) is not None, pid=identity[0])
 
     async def log(self, running: Running, mark: str = "") -> AsyncIterator[RawLine]:
-        path = self._path(running.instance, "log")
-        start = int(mark) if mark.isdigit() else 0  # of the line that is not whole yet
-        rest = b""
+        tail = Tail(self._path(running.instance, "log"), mark)
         while True:
             # Ask first, then read: what it wrote before it ended is not missed.
             ended = not (await self.vitals(running)).alive
             try:
-                chunk, begun = await asyncio.to_thread(_read_on, path, start + len(rest))
+                lines = await asyncio.to_thread(tail.read)
             except OSError:
                 return
-            if begun != start + len(rest):  # the file was cut
-                start, rest = begun, b""
-            *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                start += len(line) + 1
-                yield RawLine(line.decode("utf-8", "replace"), now(), str(start))
-            if rest and (len(rest) > READ or (ended and not chunk)):
-                start += len(rest)
-                yield RawLine(rest.decode("utf-8", "replace"), now(), str(start))
-                rest = b""
-            if ended and not chunk:
+                yield line
+            if ended and not lines:
+                for line in tail.rest():
+                    yield line
                 return
-            if not chunk:
-                await asyncio.sleep(POLL)
+            if not ended and len(lines) < FEW:
+                await asyncio.sleep(GATHER if lines else POLL)
 
     async def stop(self, running: Running, grace: float) -> None:
         child = self._children.get(running.instance)
@@ -273,19 +265,6 @@ def _end(process: psutil.Process, grace: float) -> None:
         process.kill()
         with contextlib.suppress(psutil.TimeoutExpired):
             process.wait(10)
-
-
-def _read_on(path: Path, position: int) -> tuple[bytes, int]:
-    """What was written after a position, and where that begins: a file that was cut, at 0."""
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if position == size and size >= LOG_LIMIT:
-            os.truncate(path, 0)  # all of it was read; the engine goes on at the beginning
-            size = 0
-        if size < position:
-            position = 0
-        file.seek(position)
-        return file.read(READ), position
 
 
 def _exit_code(returncode: int) -> int:

@@ -8,13 +8,17 @@ import time
 from collections import deque
 
 from llm_studio.engines.base import Engine, Running
-from llm_studio.engines.log_events import FITTING, LOADING, Buffer, Stage
+from llm_studio.engines.log_events import FITTING, LOADING, READY, Buffer, Stage
 from llm_studio.engines.logs import level_of, parse
 from llm_studio.errors import StudioError
+from llm_studio.studio.allocation import Allocation
 from llm_studio.studio.log import Level, Log
 
 KEPT = 400
-BATCH = 500
+BATCH = 200
+"""Lines for which the studio does nothing else: a millisecond's work."""
+REST = 0.5
+"""Rest after a batch, in proportion to its work: a third of the studio's time stays for others."""
 FINISH = 3.0
 
 
@@ -27,12 +31,14 @@ class LogFollower:
         self._log = log
         self._kept: deque[str] = deque(maxlen=KEPT)
         self._first_errors: list[str] = []
+        self._mark = ""
         self._task: asyncio.Task[None] | None = None
         self.last_sign = time.monotonic()
         self.stage: Stage | None = None
         """How far it is, as it last said."""
         self.allocated: dict[str, float] = {}
         """MiB that it says it took, by device."""
+        self.allocation = Allocation()
 
     @property
     def over(self) -> bool:
@@ -56,33 +62,38 @@ class LogFollower:
         self._task = asyncio.create_task(self._follow(), name="engine log")
 
     async def _follow(self) -> None:
-        mark = ""
         while True:
             try:
-                mark = await self._read(mark)
+                await self._read()
                 return
             except StudioError as error:  # the daemon went away; the engine may well run on
                 self._log.add(f"the engine's log is cut off: {error.what}", level="warning")
                 await asyncio.sleep(1.0)
 
-    async def _read(self, mark: str) -> str:
+    async def _read(self) -> None:
         batch: list[tuple[str, Level, float]] = []
-        async for line in self._engine.log(self._running, mark):
-            mark = line.mark
-            self.last_sign = time.monotonic()
-            level: Level = level_of(line.text)
-            batch.append((line.text, level, line.time))
-            self._kept.append(line.text)
+        later, begun = asyncio.get_running_loop().call_later, time.thread_time()
+        async for line in self._engine.log(self._running, self._mark):
+            text = line.text
+            if line.gap:
+                self._hand_over(batch)
+                self._log.add(line.gap, level="warning")
+            level: Level = level_of(text)
+            batch.append((text, level, line.time))
+            self._kept.append(text)
             if level == "error" and len(self._first_errors) < 10:
-                self._first_errors.append(line.text)
-            self._notice(line.text)
+                self._first_errors.append(text)
+            if self.stage is None or self.stage.name != READY:
+                self._notice(text)
+            self._mark = line.mark
             if len(batch) >= BATCH:
                 self._hand_over(batch)
-                await asyncio.sleep(0)
+                await asyncio.sleep(REST * (time.thread_time() - begun))
+                begun = time.thread_time()
             elif len(batch) == 1:
-                asyncio.get_running_loop().call_later(0.05, self._hand_over, batch)
+                self.last_sign, begun = time.monotonic(), time.thread_time()
+                later(0.05, self._hand_over, batch)
         self._hand_over(batch)
-        return mark
 
     def _hand_over(self, batch: list[tuple[str, Level, float]]) -> None:
         if batch:
@@ -92,6 +103,7 @@ class LogFollower:
 
     def _notice(self, text: str) -> None:
         event = parse(text)
+        self.allocation.take(event)
         if isinstance(event, Stage):
             if self.stage and self.stage.name == FITTING and event.name == LOADING:
                 self.allocated.clear()  # till now it only tried what would fit

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal, TextIO
 
+from llm_studio.studio.log_files import Kept, Level, LogFiles, Source
 from llm_studio.text import untrusted
 
-Source = Literal["engine", "studio", "gateway"]
-Level = Literal["error", "warning", "info", "debug"]
+__all__ = ["Level", "Log", "LogLine", "Page", "Source"]
 
 MAX_LINES = 50_000
 MAX_BYTES = 16 << 20
-FILE_SIZE = 16 << 20
-FILES = 4
-FLUSH = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +42,13 @@ class Log:
     """Takes lines in, made safe once for all, and gives them out by number."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._lines: deque[LogLine] = deque()
+        # Plain tuples of plain values: the garbage collector stops looking at them, where it would
+        # go through 50,000 objects every few seconds while an engine chatters.
+        self._lines: deque[Kept] = deque()
         self._bytes = 0
         self._last = 0
         self._waiters: set[asyncio.Event] = set()
-        self._files = _Files(folder) if folder else None
+        self._files = LogFiles(folder) if folder else None
 
     @property
     def last(self) -> int:
@@ -64,18 +61,21 @@ class Log:
 
     def extend(self, lines: Iterable[tuple[str, Level, float]], *, source: Source) -> None:
         """Many lines at once: an engine that chatters costs little."""
-        written = []
+        now = time.time()
+        added: list[Kept] = []
         for text, level, at in lines:
-            self._last += 1
-            safe = untrusted(text).replace("\n", "␊")
-            line = LogLine(self._last, at or time.time(), source, level, safe)
-            self._lines.append(line)
-            self._bytes += len(safe)
-            written.append(line)
+            safe = untrusted(text)
+            if "\n" in safe:
+                safe = safe.replace("\n", "␊")
+            added.append((at or now, source, level, safe))
+        size = sum([len(line[3]) for line in added])
+        self._lines.extend(added)
+        self._last += len(added)
+        self._bytes += size
         while self._lines and (len(self._lines) > MAX_LINES or self._bytes > MAX_BYTES):
-            self._bytes -= len(self._lines.popleft().text)
+            self._bytes -= len(self._lines.popleft()[3])
         if self._files:
-            self._files.write(written)
+            self._files.write(added, size)
         for waiter in self._waiters:
             waiter.set()
 
@@ -83,9 +83,10 @@ class Log:
         """Up to `limit` lines after a number; a negative one counts from the end."""
         if seq < 0:
             seq = max(self._last + seq, 0)
-        first = self._lines[0].seq if self._lines else self._last + 1
+        first = self._last - len(self._lines) + 1
         start = max(seq + 1, first)
-        lines = tuple(islice(self._lines, start - first, start - first + limit))
+        found = islice(self._lines, start - first, start - first + limit)
+        lines = tuple(LogLine(number, *line) for number, line in enumerate(found, start))
         return Page(lines, max(first - seq - 1, 0), lines[-1].seq if lines else max(seq, start - 1))
 
     async def changed(self, seq: int, limit: float) -> None:
@@ -103,52 +104,3 @@ class Log:
     def close(self) -> None:
         if self._files:
             self._files.close()
-
-
-class _Files:
-    """Appends to a file, and starts a new one when it is full. A full disk stops no server."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._file: TextIO | None = None
-        self._size = 0
-        self._flushed = 0.0
-        self.lost = 0
-
-    def write(self, lines: list[LogLine]) -> None:
-        text = "".join(
-            f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(line.time))}Z "
-            f"{line.source} {line.level} {line.text}\n"
-            for line in lines
-        )
-        try:
-            if self._file is None or self._size > FILE_SIZE:
-                self._rotate()
-            assert self._file is not None
-            self._file.write(text)
-            self._size += len(text)
-            if time.monotonic() - self._flushed > FLUSH:
-                self._file.flush()
-                self._flushed = time.monotonic()
-        except OSError:
-            self.lost += len(lines)
-
-    def _rotate(self) -> None:
-        self.close()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / "studio.log"
-        if path.exists() and path.stat().st_size > FILE_SIZE:
-            for number in range(FILES - 1, 0, -1):
-                older = self._folder / f"studio.log.{number}"
-                newer = self._folder / f"studio.log.{number - 1}" if number > 1 else path
-                with contextlib.suppress(FileNotFoundError):
-                    os.replace(newer, older)
-        self._file = open(path, "a", encoding="utf-8", errors="replace")  # noqa: SIM115
-        os.chmod(path, 0o600)
-        self._size = path.stat().st_size
-
-    def close(self) -> None:
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._file = None
