@@ -434,6 +434,8 @@ class Sample(Wire):
     gpus: list[GpuSample] = []
     host: HostSample
     engine: EngineSample | None = None
+    beside: list[EngineSample] = []
+    """Engines that serve other profiles beside the main one."""
     notes: list[str] = []
     """What is wrong with a GPU driver, in words."""
 
@@ -444,7 +446,8 @@ class Mark(Wire):
     seq: int
     time: float
     kind: str
-    """"loaded", "stopped", "crashed", "asleep"; "throttled", "hot", "memory", "burst", "gpu"."""
+    """"loaded", "switched", "stopped", "asleep", "failed", "crashed"; and alerts: "throttled",
+    "hot", "memory-hot", "memory", "burst", "gpu"."""
     level: str
     """"info", "warning" or "error"."""
     about: str

@@ -134,6 +134,17 @@ def _text(value: Any) -> str:
     return value
 
 
+def _number(lowest: int, highest: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
+            return value
+        raise ValueError(f"expected a number from {lowest} to {highest}")
+
+    return read
+
+
 def _one_of(*words: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value in words:
@@ -270,6 +281,34 @@ SETTINGS = (
         _keys_from_text,
         _keys,
     ),
+    Setting(
+        "alert_gpu_temperature",
+        "°C from which a GPU is told to be hot (0: never).",
+        lambda paths: 87,
+        _number(0, 200),
+        _number(0, 200),
+    ),
+    Setting(
+        "alert_memory_temperature",
+        "°C from which a GPU's memory is told to be hot (0: never).",
+        lambda paths: 100,
+        _number(0, 200),
+        _number(0, 200),
+    ),
+    Setting(
+        "alert_gpu_free",
+        "MiB: a GPU with less memory free is told of (0: never).",
+        lambda paths: 100,
+        _number(0, 1 << 20),
+        _number(0, 1 << 20),
+    ),
+    Setting(
+        "alert_requests",
+        "Requests at once that are told as a burst (0: never).",
+        lambda paths: 32,
+        _number(0, 100_000),
+        _number(0, 100_000),
+    ),
 )
 BY_KEY = {setting.key: setting for setting in SETTINGS}
 
@@ -352,6 +391,10 @@ class Settings:
     def keys(self) -> Mapping[str, str]:
         keys: dict[str, str] = self.values["keys"].value
         return keys
+
+    def alert(self, name: str) -> int:
+        """A limit beyond which something is told of, like `gpu_temperature`; 0 is none."""
+        return int(self.values[f"alert_{name}"].value)
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

@@ -1,116 +1,89 @@
-"""NVIDIA GPUs, with the driver's library faked at its edge."""
+"""NVIDIA GPUs as planning sees them: the real pynvml over a driver that follows a script."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pynvml
 import pytest
+from tests.standins.nvml import FakeDriver
 
 from llm_studio.models.memory import GiB, MiB
-from llm_studio.probes.machine import this_machine
-from llm_studio.probes.nvml import nvidia_devices
+from llm_studio.probes.gpus.nvidia import Nvidia
+from llm_studio.probes.machine import plannable, this_machine
 from llm_studio.probes.overhead import UNMEASURED, keep_overhead, known_overheads
 
-
-@dataclass
-class Gpu:
-    uuid: str = "GPU-aaaa"
-    name: str | bytes = "NVIDIA GeForce RTX 4090"
-    total: int = 24 * GiB
-    free: int = 23 * GiB
-    error: int = 0
-    memory_error: int = 0
+UUID = "GPU-{:08}-0000-0000-0000-000000000000"
 
 
-@dataclass
-class Driver:
-    gpus: list[Gpu] = field(default_factory=list)
-    error: int = 0
-    ended: bool = False
-
-    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def check(code: int) -> None:
-            if code:
-                raise pynvml.NVMLError(code)
-
-        def handle(index: int) -> Gpu:
-            check(self.gpus[index].error)
-            return self.gpus[index]
-
-        def memory(gpu: Gpu) -> Any:
-            check(gpu.memory_error)
-            return SimpleNamespace(total=gpu.total, free=gpu.free)
-
-        faked = {
-            "nvmlInit": lambda: check(self.error),
-            "nvmlShutdown": lambda: setattr(self, "ended", True),
-            "nvmlDeviceGetCount": lambda: len(self.gpus),
-            "nvmlDeviceGetHandleByIndex": handle,
-            "nvmlDeviceGetMemoryInfo": memory,
-            "nvmlDeviceGetUUID": lambda gpu: gpu.uuid,
-            "nvmlDeviceGetName": lambda gpu: gpu.name,
-        }
-        for name, function in faked.items():
-            monkeypatch.setattr(pynvml, name, function)
-
-
-def test_gpus_with_their_memory_and_own_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    second = Gpu("GPU-bbbb", b"RTX 5070 Ti", 16 * GiB, 12 * GiB)
-    driver = Driver([Gpu(), second])
+@pytest.fixture
+def here(driver: FakeDriver, monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
     driver.install(monkeypatch)
-    devices, notes = nvidia_devices({"GPU-bbbb": 300 * MiB})
+    return driver
+
+
+def test_gpus_with_their_memory_and_own_needs(here: FakeDriver) -> None:
+    here.say("count 2", f"set memory_total {16 * GiB} 1", f"set memory_used {4 * GiB} 1")
+    devices, notes = plannable(Nvidia(), {UUID.format(1): 300 * MiB})
     assert notes == ()
-    assert [(d.name, d.model, d.free, d.overhead) for d in devices] == [
-        ("GPU 0", "NVIDIA GeForce RTX 4090", 23 * GiB, UNMEASURED),
-        ("GPU 1", "RTX 5070 Ti", 12 * GiB, 300 * MiB),
+    assert [(d.name, d.model, d.uuid, d.total, d.free, d.overhead) for d in devices] == [
+        ("GPU 0", "NVIDIA Fake 0", UUID.format(0), 24 * GiB, 23 * GiB, UNMEASURED),
+        ("GPU 1", "NVIDIA Fake 1", UUID.format(1), 16 * GiB, 12 * GiB, 300 * MiB),
     ]
-    assert driver.ended
+    with pytest.raises(pynvml.NVMLError):
+        pynvml.nvmlShutdown()  # it was closed already
 
 
 def test_no_driver_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    Driver(error=pynvml.NVML_ERROR_LIBRARY_NOT_FOUND).install(monkeypatch)
-    assert nvidia_devices({}) == ((), ())
+    def missing(_: str) -> None:
+        raise OSError("cannot open shared object file")
+
+    monkeypatch.setattr(pynvml, "nvmlLib", None)
+    monkeypatch.setattr(pynvml, "CDLL", missing)
+    assert plannable(Nvidia(), {}) == ((), ())
 
 
 @pytest.mark.parametrize(
     ("error", "told"),
     [
         (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, "reboot"),
-        (pynvml.NVML_ERROR_DRIVER_NOT_LOADED, "does not answer"),
-        (pynvml.NVML_ERROR_NO_PERMISSION, "does not answer"),
+        (pynvml.NVML_ERROR_DRIVER_NOT_LOADED, "modprobe"),
+        (pynvml.NVML_ERROR_NO_PERMISSION, "/dev/nvidia"),
+        (pynvml.NVML_ERROR_UNKNOWN, "unknown error"),
     ],
 )
-def test_a_driver_that_fails_is_told(
-    monkeypatch: pytest.MonkeyPatch, error: int, told: str
-) -> None:
-    Driver(error=error).install(monkeypatch)
-    devices, notes = nvidia_devices({})
+def test_a_driver_that_fails_is_told(here: FakeDriver, error: int, told: str) -> None:
+    here.say(f"error nvmlInitWithFlags {error}")
+    devices, notes = plannable(Nvidia(), {})
     assert devices == ()
     assert told in notes[0]
 
 
-def test_one_lost_gpu_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = Gpu(error=pynvml.NVML_ERROR_GPU_IS_LOST)
-    unified = Gpu("GPU-cccc", memory_error=pynvml.NVML_ERROR_NOT_SUPPORTED)
-    driver = Driver([lost, Gpu("GPU-bbbb"), unified])
-    driver.install(monkeypatch)
-    devices, notes = nvidia_devices({})
+def test_a_driver_that_lists_nothing_is_told(here: FakeDriver) -> None:
+    here.say(f"error nvmlDeviceGetCount_v2 {pynvml.NVML_ERROR_UNKNOWN}")
+    assert "does not list" in plannable(Nvidia(), {})[1][0]
+
+
+def test_one_lost_gpu_hides_no_other(here: FakeDriver) -> None:
+    here.say(
+        "count 4",
+        f"error nvmlDeviceGetHandleByIndex_v2 {pynvml.NVML_ERROR_GPU_IS_LOST} 0",
+        f"error nvmlDeviceGetMemoryInfo {pynvml.NVML_ERROR_NOT_SUPPORTED} 2",
+        f"error * {pynvml.NVML_ERROR_GPU_IS_LOST} 3",
+    )
+    devices, notes = plannable(Nvidia(), {})
     assert [device.name for device in devices] == ["GPU 1"]
-    assert ["GPU 0" in notes[0], "GPU 2" in notes[1]] == [True, True]
-    assert driver.ended
+    assert [note[:5] for note in notes] == ["GPU 0", "GPU 2", "GPU 3"]
 
 
-def test_a_hostile_name_is_defused(monkeypatch: pytest.MonkeyPatch) -> None:
-    Driver([Gpu(name="\x1b]0;x\x07GPU")]).install(monkeypatch)
-    assert "\x1b" not in nvidia_devices({})[0][0].model
+def test_a_hostile_name_is_defused(here: FakeDriver) -> None:
+    here.say("set odd_name 1")
+    devices, _ = plannable(Nvidia(), {})
+    assert len(devices) == 1
+    assert "\x1b" not in devices[0].model
 
 
-def test_this_machine_has_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    Driver([Gpu()]).install(monkeypatch)
+def test_this_machine_has_memory(here: FakeDriver, tmp_path: Path) -> None:
     machine = this_machine(tmp_path)
     assert len(machine.devices) == 1
     assert 0 < machine.host.available <= machine.host.total

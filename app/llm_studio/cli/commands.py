@@ -56,6 +56,7 @@ COMMANDS = (
         "image",
         "image",
     ),
+    Command("history", "[SERIES…]", "figures of the past: GPUs, machine, engine", "history"),
     Command("jobs", "[ID]", "what takes long; `jobs cancel ID`", "jobs"),
     Command("token", "", "the key for writing over the management API", "token"),
     Command("serve", "", "run the studio in the foreground", "serve"),

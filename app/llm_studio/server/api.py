@@ -30,6 +30,7 @@ from llm_studio.server.image_routes import image_routes
 from llm_studio.server.job_status import job_status
 from llm_studio.server.metrics import exposition
 from llm_studio.server.profile_routes import profile_routes
+from llm_studio.server.sample_routes import SampleEvents, sample_routes
 from llm_studio.studio.studio import Studio
 from llm_studio.studio.supervisor import Busy
 
@@ -178,8 +179,10 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
     @api.get("/events", response_class=EventSourceResponse, summary="Changes as they happen")
     async def events(
         last_event_id: Annotated[str, Header()] = "",
+        samples: Annotated[bool, Query(description="a sample each second too")] = False,
     ) -> EventSourceResponse:
-        return EventSourceResponse(_events(studio, last_event_id), ping=int(KEEP_ALIVE))
+        stream = _events(studio, last_event_id, samples=samples)
+        return EventSourceResponse(stream, ping=int(KEEP_ALIVE))
 
     @api.post("/shutdown", summary="End the studio; the model goes on serving")
     async def shutdown() -> dict[str, bool]:
@@ -191,6 +194,7 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
         return _docs_page(api.openapi())
 
     api.include_router(image_routes(studio))
+    api.include_router(sample_routes(studio))
     return api
 
 
@@ -220,26 +224,36 @@ async def _stop(studio: Studio, model: str, wait: bool) -> Stopped:
     )
 
 
-async def _events(studio: Studio, last_event_id: str) -> AsyncIterator[ServerSentEvent]:
-    """States and jobs. Each event holds the whole of what it tells, so none has to be kept:
+async def _events(
+    studio: Studio, last_event_id: str, *, samples: bool = False
+) -> AsyncIterator[ServerSentEvent]:
+    """States, jobs and marks. Each event holds the whole of what it tells, so none has to be kept:
     who comes back with the last number gets what is newer, once, as it is now."""
-    state_seen, _, jobs_seen = last_event_id.partition(".")
-    seen = int(state_seen) if state_seen.isdigit() else -1
-    jobs_at = int(jobs_seen) if jobs_seen.isdigit() else studio.jobs.version
+    numbers = [int(each) if each.isdecimal() else None for each in last_event_id.split(".")]
+    numbers += [None] * 3
+    seen = -1 if numbers[0] is None else numbers[0]
+    jobs_at = studio.jobs.version if numbers[1] is None else numbers[1]
     if seen > studio.store.state.version or jobs_at > studio.jobs.version:
         seen, jobs_at = -1, 0  # the number is of an earlier studio
+    sampled = SampleEvents(studio, numbers[2], samples=samples)
     while True:
         if studio.store.state.version != seen:
             status = studio.status()
             seen = status.version
-            yield ServerSentEvent(status.model_dump_json(), event="status", id=f"{seen}.{jobs_at}")
+            number = f"{seen}.{jobs_at}.{sampled.marks_seen}"
+            yield ServerSentEvent(status.model_dump_json(), event="status", id=number)
         for job in sorted(studio.jobs, key=lambda job: job.version):
             if job.version > jobs_at:
                 jobs_at = job.version
                 data = job_status(job).model_dump_json()
-                yield ServerSentEvent(data, event="job", id=f"{seen}.{jobs_at}")
+                number = f"{seen}.{jobs_at}.{sampled.marks_seen}"
+                yield ServerSentEvent(data, event="job", id=number)
+        for event in sampled.due(f"{seen}.{jobs_at}"):
+            yield event
         await _first(
-            studio.store.changed(seen, KEEP_ALIVE), studio.jobs.changed(jobs_at, KEEP_ALIVE)
+            studio.store.changed(seen, KEEP_ALIVE),
+            studio.jobs.changed(jobs_at, KEEP_ALIVE),
+            *sampled.news(KEEP_ALIVE),
         )
 
 

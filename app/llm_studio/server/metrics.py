@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llm_studio.server.sample_metrics import label, sample_metrics
 from llm_studio.studio.state import Phase
 from llm_studio.studio.studio import Studio
 
@@ -16,7 +17,7 @@ def exposition(studio: Studio) -> str:
         *(f'llm_studio_state{{state="{p.value}"}} {int(p is state.phase)}' for p in Phase),
         "# HELP llm_studio_profile_info The profile that is served.",
         "# TYPE llm_studio_profile_info gauge",
-        f'llm_studio_profile_info{{profile="{_label(state.profile or "")}"}} 1',
+        f'llm_studio_profile_info{{profile="{label(state.profile or "")}"}} 1',
     ]
     for name, kind, text, value in (
         (
@@ -41,8 +42,5 @@ def exposition(studio: Studio) -> str:
     ):
         lines += [f"# HELP llm_studio_{name} {text}", f"# TYPE llm_studio_{name} {kind}"]
         lines.append(f"llm_studio_{name} {value}")
+    lines += sample_metrics(studio.samples.sampler.look())
     return "\n".join(lines) + "\n"
-
-
-def _label(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -22,14 +22,17 @@ from llm_studio.schema import (
 )
 from llm_studio.settings import Settings
 from llm_studio.studio.berths import Berth, Berths
+from llm_studio.studio.changes import Changes
 from llm_studio.studio.desk import Desk, Refusal
 from llm_studio.studio.images import Images
 from llm_studio.studio.jobs import Job, Jobs
 from llm_studio.studio.log import Log
+from llm_studio.studio.marks import Marks
 from llm_studio.studio.names import Names
 from llm_studio.studio.prepare import Preparation, free_memory, measured_load
 from llm_studio.studio.reception import Reception
 from llm_studio.studio.requests import Requests
+from llm_studio.studio.samples import Samples
 from llm_studio.studio.shelf import Shelf
 from llm_studio.studio.state import Phase, Store
 from llm_studio.studio.supervisor import Supervisor
@@ -53,6 +56,7 @@ class Studio:
         self.requests = Requests(settings.paths.state / "requests.jsonl")
         self.images = Images(settings, self.jobs)
         self.names = Names(settings.paths.profiles)
+        self.marks = Marks(settings.paths.state / "marks.jsonl")
         self.health = health or HealthProbe()
         self.berths = Berths(
             self._berth(self.store, Desk(profile_of=self.names.profile_of, want=self._want)),
@@ -62,11 +66,14 @@ class Studio:
         )
         self.reception = Reception(self.berths.main.desk, self.berths.desks, self.names.profile_of)
         self.shelf = Shelf(settings, held=lambda: self.berths.main.supervisor.held)
+        self.samples = Samples(settings, self.berths, engines, self.marks, self.log)
+        self.store.listen(lambda _: self.samples.sampler.wake())
         self.gateway = ""
         self.api = ""
 
     def _berth(self, store: Store, desk: Desk) -> Berth:
         state = self.settings.paths.state
+        store.listen(Changes(self.marks).follow)
         supervisor = Supervisor(
             engines=self.engines,
             prepare=Preparation(self.settings, self.engines),
@@ -90,9 +97,11 @@ class Studio:
     async def start(self) -> None:
         self.log.add(f"studio {__version__} started (pid {os.getpid()})")
         await self.berths.adopt(self.engines)
+        await self.samples.start()
 
     async def close(self) -> None:
         """End, and leave the engine serving for the next studio to adopt."""
+        await self.samples.close()
         await self.berths.close()
         await self.jobs.close()
         await self.images.close()

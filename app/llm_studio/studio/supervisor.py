@@ -17,6 +17,7 @@ from typing import Protocol
 from llm_studio.engines.base import Engine, Launch, Running
 from llm_studio.engines.health import HealthProbe
 from llm_studio.errors import StudioError
+from llm_studio.schema import DeviceSplit
 from llm_studio.studio.backoff import Backoff
 from llm_studio.studio.desk import Desk, Refusal, Target
 from llm_studio.studio.ending import explained
@@ -140,6 +141,16 @@ class Supervisor:
     def serving(self) -> Running | None:
         """The engine that runs now, ready or not."""
         return self._now.running if self._now else None
+
+    @property
+    def held(self) -> Memory:
+        """What the engine that runs now took, by GPU; the next plan counts on it."""
+        return (self._now.held or {}) if self._now else {}
+
+    @property
+    def allocated(self) -> list[DeviceSplit]:
+        """What the engine that runs now allocated, by device, as its log tells."""
+        return self._now.follower.allocation.devices if self._now else []
 
     @property
     def operation(self) -> tuple[str, Job] | None:

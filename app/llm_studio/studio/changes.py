@@ -1,0 +1,46 @@
+"""Marks what a model did, out of the states of its berth."""
+
+from __future__ import annotations
+
+from llm_studio.studio.marks import Marks
+from llm_studio.studio.state import Phase, State
+from llm_studio.studio.watch import OUT_OF_REACH
+
+
+class Changes:
+    """Follows one berth. The log has all this already, in the supervisor's words."""
+
+    def __init__(self, marks: Marks) -> None:
+        self._marks = marks
+        self._before = State()
+        self._major = Phase.STOPPED
+        """The last phase that was more than a way to another."""
+        self._served = ""
+
+    def follow(self, state: State) -> None:
+        before, self._before = self._before, state
+        if state.phase is before.phase and state.profile == before.profile:
+            return
+        if state.phase is Phase.READY:
+            self._loaded(state.profile or "")
+        elif state.phase is Phase.FAILED:
+            failure = state.failure
+            crashed = self._major is Phase.READY and not (failure and failure.cause == OUT_OF_REACH)
+            what = failure.what if failure else "it failed"
+            kind, about = "crashed" if crashed else "failed", state.profile or ""
+            self._marks.add(kind, about, f"{about}: {what}", level="error")
+        elif state.phase is Phase.STOPPED and self._major is not Phase.STOPPED:
+            about = before.profile or ""
+            self._marks.add("stopped", about, state.detail or f"{about} was stopped")
+        elif state.phase is Phase.ASLEEP:
+            about = state.profile or before.profile or ""
+            self._marks.add("asleep", about, f"{about} was idle and is unloaded")
+        if state.phase not in (Phase.DRAINING, Phase.STOPPING):
+            self._major = state.phase
+
+    def _loaded(self, profile: str) -> None:
+        former, self._served = self._served, profile
+        if former and former != profile:
+            self._marks.add("switched", profile, f"{profile} is ready, in place of {former}")
+        else:
+            self._marks.add("loaded", profile, f"{profile} is ready")

@@ -1,0 +1,89 @@
+"""The samples of this studio: read, kept, watched, asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+
+from llm_studio.engines.base import Engine
+from llm_studio.errors import NotReady
+from llm_studio.probes.gpu_process import GpuReader
+from llm_studio.probes.host import HostProbe
+from llm_studio.schema import HistoryPage, Sample
+from llm_studio.settings import Settings
+from llm_studio.studio.alerts import Alerts, Limits
+from llm_studio.studio.berths import Berths
+from llm_studio.studio.history import History, curves
+from llm_studio.studio.log import Log
+from llm_studio.studio.marks import Marks
+from llm_studio.studio.sampler import Sampler
+from llm_studio.studio.serving import Serving
+
+FIRST_SAMPLE = 3.0
+"""Seconds that somebody waits who asks first, while nothing was sampled."""
+
+
+class Samples:
+    """What faces ask for samples and for their past."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        berths: Berths,
+        engines: Mapping[str, Engine],
+        marks: Marks,
+        log: Log,
+        gpus: GpuReader | None = None,
+    ) -> None:
+        self.marks = marks
+        self.history = History(
+            settings.paths.state / "history",
+            complain=lambda text: log.add(text, level="warning"),
+        )
+        limits = Limits(**{field.name: settings.alert(field.name) for field in fields(Limits)})
+        self._serving = Serving(berths, engines)
+        self.sampler = Sampler(
+            served=self._serving,
+            gpus=gpus or GpuReader(),
+            host=HostProbe(settings.models[0] if settings.models else settings.paths.models),
+            history=self.history,
+            alerts=Alerts(limits, marks, log),
+        )
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self.history.load)
+        await self.sampler.start()
+
+    async def close(self) -> None:
+        await self.sampler.close()
+        await self._serving.close()
+
+    async def now(self) -> Sample:
+        """How it is now; whoever asks first waits for the first."""
+        found = self.sampler.look()
+        if found is None and self.sampler.runs:
+            found = await self.sampler.next(0, FIRST_SAMPLE)
+        if found is None:
+            raise NotReady("Nothing was sampled yet", hint="Ask again in a moment.")
+        return found
+
+    async def past(
+        self, start: float, end: float, resolution: float, series: Sequence[str]
+    ) -> HistoryPage:
+        """Curves of a range. A series is named in full, or by what it begins with and a `*`."""
+        resolution, slices = self.history.slices(start, end, resolution)
+        times, found = await asyncio.to_thread(curves, slices, resolution, _wanted(series))
+        return HistoryPage(
+            resolution=resolution,
+            times=times,
+            series=found,
+            marks=self.marks.between(start, end),
+            known=sorted({name for each in slices for name in each.columns}),
+        )
+
+
+def _wanted(series: Sequence[str]) -> Callable[[str], bool]:
+    whole = {name for name in series if not name.endswith("*")}
+    begins = tuple(name[:-1] for name in series if name.endswith("*"))
+    return lambda name: not series or name in whole or name.startswith(begins)
