@@ -1,0 +1,89 @@
+"""Is there enough memory to load models, and room for the unexpected?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llm_studio.probes.doctor.distribution import distribution
+from llm_studio.probes.doctor.finding import Check, Finding, Group, ok, warning
+from llm_studio.probes.doctor.system import System, first_line
+
+GiB = 1 << 30
+
+
+def look(system: System) -> Iterator[Finding]:
+    memory = system.memory()
+    told = f"{memory.total / GiB:.1f} GiB, {memory.available / GiB:.1f} GiB available"
+    swap_used = memory.swap_total - memory.swap_free
+    if memory.available < 2 * GiB or memory.available < memory.total / 20:
+        yield warning(
+            f"{told}: little is free",
+            "A model that does not fit into free memory is read from disk again and again, or the "
+            "system kills the engine.",
+            ("ps aux --sort=-rss | head",) if system.platform != "darwin" else ("top -o mem",),
+            "Close what is not needed, or choose a smaller model.",
+        )
+    elif memory.total < 7 * GiB:
+        yield warning(
+            told,
+            "Models above some 4 GiB will not fit beside the system.",
+            (),
+            _more(system) or "Choose small models: `llm-studio list --here`.",
+        )
+    elif memory.swap_total and swap_used > memory.swap_total * 0.8 > 0:
+        yield warning(
+            f"{told}, {swap_used / GiB:.1f} of {memory.swap_total / GiB:.1f} GiB swap in use",
+            "The system is moving memory to disk; everything is slow meanwhile.",
+            ("swapon --show",),
+            "Close what is not needed, or choose a smaller model.",
+        )
+    elif not memory.swap_total and memory.total < 16 * GiB and system.platform == "linux":
+        yield warning(
+            f"{told}, no swap",
+            "When memory runs out, the system kills a program at once, mostly the engine.",
+            (
+                "sudo fallocate -l 8G /swapfile",
+                "sudo chmod 600 /swapfile",
+                "sudo mkswap /swapfile",
+                "sudo swapon /swapfile",
+            ),
+            "A line in /etc/fstab keeps it: /swapfile none swap sw 0 0",
+        )
+    else:
+        swap = f", {memory.swap_total / GiB:.1f} GiB swap" if memory.swap_total else ", no swap"
+        yield ok(told + swap)
+    yield from _limited(system, memory.total)
+    if first_line(system, "/proc/sys/vm/overcommit_memory") == "2":
+        yield warning(
+            "the system promises no more memory than it has (vm.overcommit_memory = 2)",
+            "Engines reserve far more than they use, as CUDA does, and are refused.",
+            ("sudo sysctl vm.overcommit_memory=0",),
+            part="overcommit",
+        )
+
+
+def _more(system: System) -> str:
+    if system.platform == "linux" and distribution(system).wsl:
+        return (
+            "WSL gets half of Windows' memory; [wsl2] memory=… in %UserProfile%\\.wslconfig gives "
+            "it more, after `wsl.exe --shutdown`."
+        )
+    return ""
+
+
+def _limited(system: System, total: int) -> Iterator[Finding]:
+    """A container's or a service's own limit, which the total does not show."""
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        said = first_line(system, path)
+        if said.isdigit() and int(said) < total * 0.9:
+            yield warning(
+                f"this session may use {int(said) / GiB:.1f} GiB of them",
+                "Beyond that the system kills what was started from here, the engine too.",
+                ("systemctl --user show --property=MemoryMax user.slice",),
+                "In a container: start it with a higher --memory.",
+                part="limit",
+            )
+            return
+
+
+CHECK = Check("machine.memory", "Memory", Group.MACHINE, 10, look)
