@@ -25,6 +25,8 @@ def test_no_input_is_a_server_error(home: Home) -> None:
         operation = result.ok()
         if operation.path == "/events":
             continue  # a stream has no end to wait for
+        if operation.path.startswith("/images"):
+            continue  # they would pull and build with the Docker of this machine
         asked.add(operation.path)
 
         @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))

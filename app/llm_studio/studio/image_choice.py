@@ -81,6 +81,8 @@ def _nvidia(found: Accelerators) -> Choice:
     usable = min(newest, max(each for each in CUDA_RELEASES if each < (13, 0)))
     release = CUDA_RELEASES[max(each for each in CUDA_RELEASES if each <= usable)]
     arguments["CUDA_VERSION"] = release
+    if usable < OFFICIAL_CUDA_12:  # its compiler takes no newer one for the rest
+        arguments |= {"UBUNTU_VERSION": "22.04", "GCC_VERSION": "11"}
     if newest < OFFICIAL_CUDA_12:
         return Choice(
             "",

@@ -15,10 +15,10 @@ from llm_studio.engines.arguments import Files, server_arguments
 from llm_studio.engines.docker import DockerEngine
 from llm_studio.engines.docker.connection import Connection
 from llm_studio.engines.images.acceptance import Subject, accept
-from llm_studio.engines.images.build import Recipe, build
+from llm_studio.engines.images.build import Recipe, build, name_of
 from llm_studio.engines.images.interrupt import Interrupt, in_thread
 from llm_studio.engines.images.pull import Told, pull
-from llm_studio.engines.images.reference import OURS, Reference, short
+from llm_studio.engines.images.reference import Reference, short
 from llm_studio.engines.images.shelf import Shelf
 from llm_studio.engines.images.stock import Stock, engine_image
 from llm_studio.engines.registry import home_label
@@ -167,7 +167,7 @@ def _recipe(variant: str, arguments: Mapping[str, str], name: str) -> Recipe:
     if not variant:
         choice = choose(accelerators())
         variant, told = choice.variant, {**choice.arguments, **told}
-    recipe = Recipe(variant, name or f"{OURS}:{variant}", told).checked()
+    recipe = Recipe(variant, name or name_of(variant), told).checked()
     Reference.parse(recipe.name)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return replace(recipe, arguments={"CREATED": now, **told})

@@ -26,12 +26,14 @@ from llm_studio.engines.docker.seam import refused
 from llm_studio.engines.images.buildkit import Steps
 from llm_studio.engines.images.interrupt import Interrupt
 from llm_studio.engines.images.pull import QUIET, Told
+from llm_studio.engines.images.reference import OURS
 from llm_studio.errors import NotFound, UsageError, did_you_mean
 from llm_studio.text import untrusted, untrusted_line
 
+SANDBOX = "llm-studio/sandbox:python"
+"""Where model-written code runs."""
 LAST_LINES = 8
 """Of the log, told with a failure."""
-_NAME = re.compile(r"[A-Za-z_]\w{0,60}", re.ASCII)
 _OFFLINE = re.compile(
     r"could not resolve|temporary failure|network is unreachable|failed to connect", re.IGNORECASE
 )
@@ -66,6 +68,11 @@ class Recipe:
 class Built:
     id: str
     name: str
+
+
+def name_of(variant: str) -> str:
+    """What an image is called if its user does not say."""
+    return SANDBOX if variant == "sandbox" else f"{OURS}:{variant}"
 
 
 def folder() -> Path:
