@@ -38,14 +38,9 @@ class Client:
     def ask(self, method: str, route: str, body: Any = None, *, timeout: float | None = 30) -> Any:
         """One question and its answer; a problem that the studio tells is raised."""
         with self._connect(timeout) as connection:
-            self._send(connection, method, route, body)
+            connection.sendall(request_for(method, route, body))
             raw = b"".join(iter(lambda: connection.recv(1 << 16), b""))
-        status, content = _split(raw)
-        answer = json.loads(content) if content else None
-        if status >= 400 and isinstance(answer, dict) and "title" in answer:
-            kind = _KINDS.get(status, StudioError)
-            raise kind(answer["title"], why=answer.get("detail", ""), hint=answer.get("hint", ""))
-        return answer
+        return answer_of(raw)
 
     def reach(self) -> None:
         """Raises where no studio answers."""
@@ -54,7 +49,7 @@ class Client:
     def events(self) -> Iterator[tuple[str, Any]]:
         """Statuses and jobs, as they change."""
         with self._connect(None) as connection:
-            self._send(connection, "GET", "/events", None)
+            connection.sendall(request_for("GET", "/events"))
             name = ""
             for line in connection.makefile(encoding="utf-8", newline="\n"):
                 field, _, value = line.strip().partition(": ")
@@ -76,14 +71,24 @@ class Client:
             raise StudioError(f"Cannot reach the studio at {self._path}", why=str(error)) from error
         return connection
 
-    @staticmethod
-    def _send(connection: socket.socket, method: str, route: str, body: Any) -> None:
-        content = b"" if body is None else json.dumps(body).encode()
-        head = (
-            f"{method} {route} HTTP/1.0\r\nHost: studio\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(content)}\r\n\r\n"
-        )
-        connection.sendall(head.encode() + content)
+
+def request_for(method: str, route: str, body: Any = None, **headers: str) -> bytes:
+    """A request as it goes over the socket."""
+    content = b"" if body is None else json.dumps(body).encode()
+    lines = [f"{method} {route} HTTP/1.0", "Host: studio", "Content-Type: application/json"]
+    lines += [f"Content-Length: {len(content)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + content
+
+
+def answer_of(raw: bytes) -> Any:
+    """What came back; a problem that the studio tells is raised."""
+    status, content = _split(raw)
+    answer = json.loads(content) if content else None
+    if status >= 400 and isinstance(answer, dict) and "title" in answer:
+        kind = _KINDS.get(status, StudioError)
+        raise kind(answer["title"], why=answer.get("detail", ""), hint=answer.get("hint", ""))
+    return answer
 
 
 def _split(raw: bytes) -> tuple[int, bytes]:

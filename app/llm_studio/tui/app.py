@@ -1,0 +1,284 @@
+"""The frame: header, tabs, the pane that is seen, footer; and what works everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.css.query import NoMatches
+from textual.worker import WorkerCancelled
+
+from llm_studio.client import start_studio
+from llm_studio.errors import StudioError
+from llm_studio.place import socket_path
+from llm_studio.settings import Settings
+from llm_studio.text import untrusted, untrusted_line
+from llm_studio.tui import actions, defect, plain, terminal
+from llm_studio.tui.dialogs import Trouble
+from llm_studio.tui.link import Link
+from llm_studio.tui.output.app import TerminalApp
+from llm_studio.tui.pane import Pane
+from llm_studio.tui.panes import PANES
+from llm_studio.tui.themes import NAMES, THEMES, theme_for
+from llm_studio.tui.view import Job, View
+from llm_studio.tui.widgets.finder import Finder, Item
+from llm_studio.tui.widgets.footer import Footer
+from llm_studio.tui.widgets.header import STATES, Header
+from llm_studio.tui.widgets.tabs import Tabs
+from llm_studio.tui.wire import Wire
+from llm_studio.tui.wishes import Wishes
+
+
+class StudioApp(TerminalApp[None]):
+    """One terminal's look at the studio."""
+
+    TITLE = "llm-studio"
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *actions.bindings_of([*actions.FRAME, *actions.pane_choices()]),
+        Binding("ctrl+c", "quit", show=False),
+        Binding("ctrl+q", "quit", show=False),
+    ]
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        theme: str = "",
+        wire: Wire | None = None,
+        start: Callable[[], None] = start_studio,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.wire = wire or Wire(socket_path(settings.paths.state))
+        self.link = Link(self.wire, changed=self._news, ended=self._job_ended, start=start)
+        self.wishes = Wishes(self)
+        self._pane_id = ""
+        self._awake: Pane | None = None
+        for each in THEMES:
+            self.register_theme(each)
+        self.theme = theme_for(theme or settings.theme)
+        if plain.needs_plain():
+            self._filters.append(plain.Plain())
+            self.add_class("-plain")
+
+    def compose(self) -> ComposeResult:
+        yield Header()
+        yield Tabs(PANES)
+        yield Container(id="panes")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.set_class(self.settings.density == "compact", "-compact")
+        unknown = self.settings.keys.keys() - actions.every_action().keys()
+        self.set_keymap(dict(self.settings.keys))
+        if unknown:
+            names = ", ".join(sorted(map(untrusted_line, unknown)))
+            self.tell(f"[keys] names no action {names}; docs/keys.md lists them", "warning")
+        self.action_show(PANES[0].id)
+        self.run_worker(self.link.run(), group="link", exit_on_error=True)
+        self.run_worker(self._end_with_terminal(), group="terminal")
+
+    async def _end_with_terminal(self) -> None:
+        await terminal.until_lost()
+        self.exit()
+
+    # The view
+
+    @property
+    def view(self) -> View:
+        return self.link.view
+
+    @property
+    def pane(self) -> Pane | None:
+        """The pane that is seen."""
+        try:
+            return self.screen_stack[0].query_one(f"#pane-{self._pane_id}", Pane)
+        except NoMatches:
+            return None
+
+    def _news(self, view: View) -> None:
+        if not self.is_running:
+            return
+        base = self.screen_stack[0]
+        base.query_one(Header).look(view)
+        base.set_class(bool(view.status) and not view.live, "-stale")
+        if self._awake is not None:
+            self._awake.look(view)
+        self.refresh_bindings()
+
+    def _job_ended(self, job: Job) -> None:
+        self.wishes.ended(job)
+        self.link.refresh()
+
+    # Doing
+
+    def do(self, work: Coroutine[Any, Any, object]) -> None:
+        """Work in the background; what goes wrong is told in a dialog."""
+        self.run_worker(self._guarded(work), exit_on_error=False)
+
+    async def _guarded(self, work: Coroutine[Any, Any, object]) -> None:
+        try:
+            await work
+        except StudioError as error:
+            self.push_screen(Trouble(error))
+        except WorkerCancelled:
+            raise
+        except Exception as error:
+            told, details = defect.told(error, self.settings.paths.state)
+            self.push_screen(Trouble(told, details))
+
+    def tell(self, message: str, severity: Any = "information") -> None:
+        """A line that goes away by itself."""
+        self.notify(untrusted(message, limit=400), severity=severity, markup=False, timeout=4)
+
+    def leave(self, *, stopped: bool) -> None:
+        status = self.view.status
+        told = ""
+        if status and status.up and not stopped:
+            told = f"{status.profile} goes on serving at {status.gateway}"
+        self.exit(message=Text(told) if told else None)
+
+    def _fatal_error(self) -> None:
+        """A defect ends the UI with plain words; its traceback goes into a file."""
+        error = self._exception
+        assert error is not None
+        told, _ = defect.told(error, self.settings.paths.state)
+        self._exit_renderables.append(Text(f"error: {told.sentence}"))
+        self._close_messages_no_wait()
+
+    # Actions
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        status = self.view.status
+        if action == "stop":
+            return bool(status and any(each.up for each in status.all))
+        if action == "cancel":
+            return bool(self.view.job("switch") or self.view.job("stop"))
+        if action == "failure":
+            return bool(status and any(each.failure for each in status.all))
+        return True
+
+    def action_show(self, id_: str) -> None:
+        if id_ == self._pane_id:
+            return
+        if self.pane is not None:
+            self.pane.display = False
+        if self._awake is not None:
+            self._awake.rest()
+            self._awake = None
+        self._pane_id = id_
+        self.query_one(Tabs).choose(id_)
+        pane = self.pane
+        if pane is None:
+            pane = next(spec for spec in PANES if spec.id == id_).create()
+            pane.id = f"pane-{id_}"
+            self.query_one("#panes").mount(pane)
+        pane.display = True
+        self.call_after_refresh(self._begin, pane)
+
+    def _begin(self, pane: Pane) -> None:
+        if pane is self.pane and pane is not self._awake:
+            self._awake = pane
+            pane.wake()
+            pane.look(self.view)
+            if len(self.screen_stack) == 1:
+                pane.start_here()
+
+    def on_tabs_clicked(self, event: Tabs.Clicked) -> None:
+        self.action_show(event.id)
+
+    def action_help(self) -> None:
+        from llm_studio.tui.help import Help
+
+        place = next(spec.title for spec in PANES if spec.id == self._pane_id)
+        self.push_screen(Help(self.screen.active_bindings, place))
+
+    def action_palette(self) -> None:
+        """Every action, those of the pane that is seen first; others go to their pane."""
+        every = actions.every_action().values()
+        near = sorted(
+            (action for action in every if action.palette),
+            key=lambda action: {self._pane_id: 0, "app": 1}.get(action.where, 2),
+        )
+        panes = {spec.id: spec.title for spec in PANES}
+        items = [
+            Item(
+                action.id,
+                action.title,
+                panes.get(action.where, ""),
+                actions.keys_of(action, self.settings.keys),
+            )
+            for action in near
+        ]
+        self.push_screen(Finder(items, hint="Type what you want to do"), self._do_action)
+
+    def _do_action(self, id_: str | None) -> None:
+        action = actions.every_action().get(id_ or "")
+        if action is None:
+            return
+        if action.where == "app":
+            self.call_later(self.run_action, action.method)
+            return
+        self.action_show(action.where)
+        self.call_after_refresh(self._do_in_pane, action)
+
+    async def _do_in_pane(self, action: actions.Action) -> None:
+        if self.pane is not None:
+            await self.run_action(action.method, self.pane)
+
+    def action_pick(self) -> None:
+        items = []
+        for profile in self.view.shown_profiles:
+            if profile.state in ("template", "broken"):
+                continue
+            sign, role = STATES.get(profile.state, (" ", "dim"))
+            detail = profile.badge if profile.state == "available" else profile.state
+            items.append(
+                Item(profile.id, profile.id, f"{profile.name} · {detail}", sign=sign, role=role)
+            )
+        order = {"ready": 0, "available": 1}
+        states = {each.id: each.state for each in self.view.shown_profiles}
+        items.sort(key=lambda item: order.get(states[item.id], 2))
+        self.push_screen(Finder(items, hint="Which model?"), self._load)
+
+    def _load(self, id_: str | None) -> None:
+        if id_:
+            self.do(self.wishes.load(id_))
+
+    def action_stop(self) -> None:
+        self.do(self.wishes.stop())
+
+    def action_cancel(self) -> None:
+        self.do(self.wishes.cancel())
+
+    def action_failure(self) -> None:
+        self.wishes.show_failure()
+
+    def action_refresh(self) -> None:
+        if self.view.link == "ended":
+            self.link.start_again()
+        else:
+            self.link.refresh()
+
+    def action_theme(self) -> None:
+        self.theme = NAMES[(NAMES.index(self.theme) + 1) % len(NAMES)]
+
+    def action_density(self) -> None:
+        self.toggle_class("-compact")
+
+    def action_suspend(self) -> None:
+        self.action_suspend_process()
+
+    async def action_quit(self) -> None:
+        self.do(self.wishes.quit())
+
+    def on_app_focus(self, event: events.AppFocus) -> None:
+        """Somebody comes back to this terminal: files may have changed meanwhile."""
+        self.link.refresh()

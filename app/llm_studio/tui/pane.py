@@ -1,0 +1,44 @@
+"""What every pane is: it is shown the view, and works only while it is seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.containers import Container
+from textual.widget import Widget
+
+from llm_studio.tui.view import View
+
+if TYPE_CHECKING:
+    from llm_studio.tui.app import StudioApp
+
+
+class Pane(Container, can_focus=True):
+    """A pane; `studio` is the application, through which wishes go."""
+
+    DEFAULT_CSS = "Pane { height: 1fr; layout: vertical; }"
+
+    @property
+    def studio(self) -> StudioApp:
+        from llm_studio.tui.app import StudioApp
+
+        assert isinstance(self.app, StudioApp)
+        return self.app
+
+    def look(self, view: View) -> None:
+        """News, or the pane is shown again. Only called while it is seen."""
+
+    def wake(self) -> None:
+        """The pane is shown: what it follows may be followed."""
+
+    def rest(self) -> None:
+        """The pane is hidden: nothing is pulled for it any more."""
+
+    def start_here(self) -> None:
+        """Give the focus to the part that one starts with; the pane itself where none is seen."""
+        seen = (each for each in self.query("*") if each.can_focus and _is_shown(each))
+        next(seen, self).focus()
+
+
+def _is_shown(widget: Widget) -> bool:
+    return all(each.display for each in widget.ancestors_with_self if isinstance(each, Widget))

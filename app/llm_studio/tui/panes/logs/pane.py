@@ -1,0 +1,338 @@
+"""The log, what it is narrowed to, and where in it one is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.strip import Strip
+from textual.widgets import Input, Static
+from textual.worker import Worker
+
+from llm_studio.errors import StudioError
+from llm_studio.tui.actions import bindings_of
+from llm_studio.tui.dialogs import Ask
+from llm_studio.tui.figures import counted
+from llm_studio.tui.pane import Pane
+from llm_studio.tui.panes.logs import ACTIONS
+from llm_studio.tui.panes.logs.feed import Feed
+from llm_studio.tui.panes.logs.lines import (
+    LEVELS,
+    SOURCES,
+    Filter,
+    Found,
+    Lines,
+    finds,
+    pattern_of,
+)
+from llm_studio.tui.panes.logs.view import TIMES, LogView
+from llm_studio.tui.view import View
+from llm_studio.tui.widgets.painted import Painted, Part
+
+
+class LogsPane(Pane):
+    DEFAULT_CSS = """
+    LogsPane Input { height: 1; border: none; padding: 0 1; background: $panel; display: none; }
+    LogsPane #empty { display: none; padding: 1 3; color: $dim; height: 1fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(ACTIONS)]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines = Lines()
+        self._filter = Filter()
+        self._hits: Found | None = None
+        self._problem = ""
+        self._asked = ""
+        """What the input is for: "search" or "filter"."""
+        self._feed: Feed | None = None
+        self._worker: Worker[None] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield LogView(self._lines)
+        yield Static(id="empty")
+        yield Input(select_on_focus=True)
+        yield LogStatus()
+
+    @property
+    def log_view(self) -> LogView:
+        return self.query_one(LogView)
+
+    # While it is seen
+
+    def wake(self) -> None:
+        self._feed = self._feed or Feed(self.studio.wire, self._lines, self._news)
+        self._worker = self.run_worker(self._feed.run(), group="feed", exit_on_error=False)
+
+    def rest(self) -> None:
+        if self._worker is not None:
+            self._worker.cancel()
+
+    def look(self, view: View) -> None:
+        self._tell()
+
+    def _news(self) -> None:
+        for found in (self.log_view.found, self._hits):
+            if found is not None:
+                found.update(self._lines)
+        self.log_view.renew()
+        self._tell()
+
+    def on_log_view_moved(self, event: LogView.Moved) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        """The status line, and a word instead of an empty screen."""
+        view = self.log_view
+        empty = self.query_one("#empty", Static)
+        empty.display = not view.count
+        view.display = bool(view.count)
+        if not view.count:
+            narrowed = self._filter != Filter()
+            told = "No line passes the filter; Esc clears it." if narrowed else "No line yet."
+            empty.update(told)
+        self.query_one(LogStatus).show(self._status())
+
+    def _status(self) -> list[Part]:
+        view = self.log_view
+        if view.following:
+            parts: list[Part] = [("● following", "good")]
+        else:
+            parts = [(f"▼ {counted(view.below, 'line')} below", "warn"), (" · f follows", "dim")]
+        if self._filter.level != "all":
+            parts.append((f"   level {self._filter.level}", "accent"))
+        if self._filter.source != "all":
+            parts.append((f"   {self._filter.source}", "accent"))
+        if self._filter.pattern is not None:
+            parts.append((f"   filter {self._filter.pattern.pattern}", "accent"))
+        if self._hits is not None and view.pattern is not None:
+            parts.append((f"   search {view.pattern.pattern} ", "accent"))
+            parts.append((self._place_among_hits(), "strong"))
+        if view.marked is not None:
+            parts.append((f"   {counted(len(view.selected), 'line')} selected", "strong"))
+        if self._problem:
+            parts.append((f"   {self._problem}", "warn"))
+        shown = f"{view.count:,} of " if view.found else ""
+        return [*parts, ("   ", ""), (f"{shown}{counted(len(self._lines), 'line')}", "dim")]
+
+    def _place_among_hits(self) -> str:
+        assert self._hits is not None
+        numbers, cursor = self._hits.numbers, self.log_view.cursor
+        if not numbers:
+            return "not found"
+        at = f"{numbers.index(cursor) + 1} of " if cursor in numbers else ""
+        return f"{at}{len(numbers):,}"
+
+    # Narrowing
+
+    def _narrow(self, filter_: Filter) -> None:
+        self._filter = filter_
+        view = self.log_view
+        view.found = Found(filter_.means) if filter_ != Filter() else None
+        if view.found:
+            view.found.update(self._lines)
+        view.redraw()
+        self._tell()
+
+    def action_level(self) -> None:
+        self._narrow(replace(self._filter, level=_next(LEVELS, self._filter.level)))
+
+    def action_source(self) -> None:
+        self._narrow(replace(self._filter, source=_next(SOURCES, self._filter.source)))
+
+    def action_filter(self) -> None:
+        self._ask("filter", self._filter.pattern.pattern if self._filter.pattern else "")
+
+    def action_search(self) -> None:
+        view = self.log_view
+        self._ask("search", view.pattern.pattern if view.pattern else "")
+
+    def _ask(self, what: str, value: str) -> None:
+        field = self.query_one(Input)
+        self._asked = ""
+        field.placeholder = {
+            "search": "Search (regular expression)",
+            "filter": "Show only (regular expression)",
+        }[what]
+        field.value = value
+        self._asked = what
+        field.display = True
+        field.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        pattern, self._problem = pattern_of(event.value)
+        if self._asked == "filter":
+            self._narrow(replace(self._filter, pattern=pattern))
+        elif self._asked == "search":
+            view = self.log_view
+            view.pattern = pattern
+            self._hits = Found(lambda line: finds(pattern, line)) if pattern else None
+            if self._hits:
+                self._hits.update(self._lines)
+            view.redraw()
+
+    def on_input_submitted(self) -> None:
+        self._close_input()
+        if self._asked == "search" and self._hits and self._hits.numbers:
+            self.action_previous() if self.log_view.following else self.action_next()
+
+    def _close_input(self) -> None:
+        self.query_one(Input).display = False
+        self.log_view.focus()
+
+    # Going
+
+    def action_follow(self) -> None:
+        self.log_view.action_newest()
+
+    def action_next(self) -> None:
+        self._go(1)
+
+    def action_previous(self) -> None:
+        self._go(-1)
+
+    def _go(self, step: int) -> None:
+        """To the next match that is shown; from the last one around to the first."""
+        hits, view = self._hits, self.log_view
+        if hits is None or not hits.numbers:
+            self.studio.tell("Nothing is searched for: / searches" if hits is None else "Not found")
+            return
+        shown = hits.numbers
+        if view.found:
+            passed = set(view.found.numbers)
+            shown = [number for number in shown if number in passed]
+        if not shown:
+            self.studio.tell("The filter hides every match")
+            return
+        here = view.cursor if view.cursor is not None else self._lines.last + 1
+        later = [number for number in shown if number > here]
+        earlier = [number for number in shown if number < here]
+        if step > 0:
+            view.go_to(later[0] if later else shown[0])
+        else:
+            view.go_to(earlier[-1] if earlier else shown[-1])
+
+    def action_error(self) -> None:
+        view = self.log_view
+        before = view.cursor if view.cursor is not None else self._lines.last + 1
+        errors = Found(lambda line: line.level == "error")
+        errors.update(self._lines)
+        number = errors.before(before)
+        if number is None:
+            self.studio.tell("No error" if before > self._lines.last else "No error before this")
+        else:
+            if view.found and number not in view.found.numbers:
+                self._narrow(Filter(level="error"))
+            view.go_to(number)
+
+    # Looks
+
+    def action_wrap(self) -> None:
+        self.log_view.wrap = not self.log_view.wrap
+        self.log_view.redraw()
+
+    def action_times(self) -> None:
+        self.log_view.times = _next(TIMES, self.log_view.times)
+        self.log_view.redraw()
+
+    # Taking along
+
+    def action_mark(self) -> None:
+        view = self.log_view
+        if view.cursor is None:
+            view.action_move(-1)
+        view.marked = None if view.marked is not None else view.cursor
+        view.redraw()
+
+    def action_copy(self) -> None:
+        view = self.log_view
+        numbers = view.selected
+        if not numbers:
+            self.studio.tell("Choose a line first, with the arrows; Space selects several")
+            return
+        self.app.copy_to_clipboard("\n".join(self._lines[number].text for number in numbers))
+        view.marked = None
+        view.redraw()
+        self.studio.tell(f"{counted(len(numbers), 'line')} in the clipboard")
+
+    def action_save(self) -> None:
+        self.studio.do(self._save())
+
+    async def _save(self) -> None:
+        view = self.log_view
+        name = time.strftime("~/llm-studio-%Y%m%d-%H%M%S.log")
+        told = f"{counted(view.count, 'line')} go into this file. Enter writes it, Esc does not."
+        answer = await self.app.push_screen_wait(Ask("Save the log", told, name))
+        if not answer.id:
+            return
+        path = _path(answer.id)
+        text = "".join(
+            f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.localtime(line.time))} "
+            f"{line.source} {line.level} {line.text}\n"
+            for line in (self._lines[view.number(index)] for index in range(view.count))
+        )
+        try:
+            await asyncio.to_thread(_write_new, path, text)
+        except OSError as error:
+            raise StudioError(
+                f"Cannot write {path}",
+                why=error.strerror or str(error),
+                hint="Choose another file." if isinstance(error, FileExistsError) else "",
+            ) from error
+        self.studio.tell(f"Written to {path}")
+
+    def action_back(self) -> None:
+        """The nearest thing that can be taken back."""
+        view, field = self.log_view, self.query_one(Input)
+        self._problem = ""
+        if field.has_focus and self._asked == "filter":
+            self._narrow(replace(self._filter, pattern=None))
+            self._close_input()
+        elif view.marked is not None:
+            view.marked = None
+            view.redraw()
+        elif field.has_focus or self._hits is not None:
+            view.pattern = self._hits = None
+            self._close_input()
+            view.redraw()
+        elif self._filter != Filter():
+            self._narrow(Filter())
+        elif not view.following:
+            view.action_newest()
+
+
+def _next(words: tuple[str, ...], now: str) -> str:
+    return words[(words.index(now) + 1) % len(words)]
+
+
+def _path(typed: str) -> Path:
+    return Path(os.path.expanduser(typed))
+
+
+def _write_new(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8", errors="replace") as file:
+        file.write(text)
+
+
+class LogStatus(Painted):
+    """Where one is in the log."""
+
+    DEFAULT_CSS = "LogStatus { height: 1; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[Part] = []
+
+    def show(self, parts: list[Part]) -> None:
+        if parts != self._parts:
+            self._parts = parts
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        return self.line([(" ", ""), *self._parts], self.size.width, "mark")

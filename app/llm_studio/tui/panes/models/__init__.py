@@ -1,0 +1,80 @@
+"""Models: what can be served here, what it would take, and serving it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_studio.tui.actions import Action
+from llm_studio.tui.panes.spec import PaneSpec
+
+if TYPE_CHECKING:
+    from llm_studio.tui.pane import Pane
+
+ACTIONS = (
+    Action(
+        "models.load", "enter", "Load, or switch to it",
+        "Serve the profile under the cursor; on a model file, make a profile first.", "load",
+    ),
+    Action(
+        "models.beside", "b", "Start beside",
+        "Serve it beside what is served now, where the memory is enough for both.",
+    ),
+    Action("models.stop_it", "s", "Stop", "Stop the profile under the cursor.", "stop"),
+    Action(
+        "models.back", "escape", "Cancel, or clear",
+        "Cancel the load that runs; else clear what is tried out, and the filter.",
+        palette=False,
+    ),
+    Action(
+        "models.more", "plus,equals_sign", "Try more context",
+        "Show what the next larger context would take. Nothing is written.",
+    ),
+    Action(
+        "models.less", "minus", "Try less context",
+        "Show what the next smaller context would take. Nothing is written.",
+    ),
+    Action(
+        "models.finer", "right_square_bracket", "Try a larger cache type",
+        "Show what keys and values of more bits would take.",
+    ),
+    Action(
+        "models.coarser", "left_square_bracket", "Try a smaller cache type",
+        "Show what keys and values of fewer bits would take.",
+    ),
+    Action(
+        "models.write", "w", "Keep what is tried",
+        "Write context and cache type into the profile.",
+    ),
+    Action(
+        "models.filter", "slash", "Filter",
+        "Show only what matches as you type; #tag for a tag.", "filter",
+    ),
+    Action("models.tags", "t", "Filter by tag", "Choose a tag."),
+    Action("models.sort", "o", "Sort", "By state, name, size, context, speed in turn.", "sort"),
+    Action(
+        "models.edit", "e", "Edit",
+        "Edit the profile in $EDITOR; a shipped one becomes your copy.", "edit",
+    ),
+    Action(
+        "models.new", "n", "New profile",
+        "Make a profile for a model file that has none.", "new",
+    ),
+    Action("models.duplicate", "d", "Duplicate", "Copy the profile under another id."),
+    Action(
+        "models.delete", "delete,X", "Delete",
+        "Move the profile to the trash folder. Asks first.",
+    ),
+    Action(
+        "models.copy", "y", "Copy the command",
+        "Put the llama-server command into the clipboard.",
+    ),
+)  # fmt: skip
+
+
+def _create() -> Pane:
+    from llm_studio.tui.panes.models.pane import ModelsPane
+
+    return ModelsPane()
+
+
+PANE = PaneSpec(1, "models", "Models", ACTIONS, _create)

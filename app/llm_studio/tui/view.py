@@ -1,0 +1,264 @@
+"""What the panes see: one immutable value, replaced as a whole whenever the studio tells news.
+
+Plain classes with the fields of the wire schema that the UI reads: the schema itself would cost
+a third of the start. A test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Self
+
+BUSY = ("starting", "loading", "draining", "stopping")
+
+
+class Told:
+    """Something read off the wire; what this UI does not know of is left out."""
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        known = (each.name for each in fields(cls))  # type: ignore[arg-type]
+        return cls(**{name: data[name] for name in known if name in data})
+
+
+@dataclass(frozen=True, slots=True)
+class Failure(Told):
+    what: str
+    why: str
+    hint: str
+    last_lines: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine(Told):
+    kind: str
+    detail: str
+    since: float
+    adopted: bool
+
+
+@dataclass(frozen=True)
+class Serving(Told):
+    """One engine: what it serves, or is to serve."""
+
+    state: str
+    profile: str | None
+    desired: str | None
+    engine: Engine | None
+    detail: str
+    stage: str | None
+    progress: float | None
+    failure: Failure | None
+    since: float
+    running: int
+    waiting: int
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        engine, failure = data["engine"], data["failure"]
+        nested: dict[str, Any] = {
+            "engine": Engine.of(engine) if engine else None,
+            "failure": Failure.of(failure) if failure else None,
+        }
+        return super().of({**data, **nested})
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is on its way to another state."""
+        return self.state in BUSY
+
+    @property
+    def up(self) -> bool:
+        """Whether there is something that could be stopped."""
+        return self.state != "stopped" and self.profile is not None
+
+
+@dataclass(frozen=True)
+class Status(Serving):
+    """The main engine, those beside it, and where they are reached."""
+
+    gateway: str
+    api: str
+    beside: tuple[Serving, ...] = ()
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        beside = tuple(Serving.of(each) for each in data.get("beside", ()))
+        return super().of({**data, "beside": beside})
+
+    @property
+    def all(self) -> tuple[Serving, ...]:
+        return (self, *self.beside)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile(Told):
+    id: str
+    name: str
+    state: str
+    context: int | None
+    fit: str | None
+    badge: str
+    speed: float | None
+    size: int | None
+    summary: str
+    tags: list[str]
+    repo: str | None
+    file: str | None
+    shipped: bool
+    path: str
+    problems: list[str]
+    parameters: str | None = None
+    quantisation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Told):
+    id: str
+    kind: str
+    title: str
+    state: str
+    fraction: float | None
+    message: str
+    error: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile(Told):
+    """A model file that no profile names."""
+
+    name: str
+    size: int
+    place: str
+    quantisation: str | None
+    parameters: str | None
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """The memory of one GPU, in bytes."""
+
+    name: str
+    used: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """The latest readings; None where there is none."""
+
+    speed: float | None = None
+    """Tokens per second, now."""
+    context: float | None = None
+    """How full the fullest slot's context is, from 0 to 1."""
+    gpus: tuple[Gauge, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that is known, and whether it still holds."""
+
+    link: Literal["connecting", "live", "stale", "ended"] = "connecting"
+    since: float = 0.0
+    """When the link became so, in seconds since the epoch."""
+    trouble: str = ""
+    status: Status | None = None
+    profiles: tuple[Profile, ...] | None = None
+    files: tuple[ModelFile, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    """Those that run."""
+    pulse: Pulse = Pulse()
+
+    @property
+    def live(self) -> bool:
+        return self.link == "live"
+
+    @property
+    def shown_profiles(self) -> tuple[Profile, ...]:
+        """The profiles, each that is served with the state that it is in now."""
+        engines = self.status.all if self.status else ()
+        states = {each.profile: each.state for each in engines if each.up}
+        return tuple(
+            replace(each, state=states.get(each.id, each.state)) for each in self.profiles or ()
+        )
+
+    @property
+    def running(self) -> int:
+        """Requests that engines work on now."""
+        return sum(each.running for each in self.status.all) if self.status else 0
+
+    def job(self, kind: str) -> Job | None:
+        return next((job for job in reversed(self.jobs) if job.kind == kind), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory(Told):
+    """What a profile would take of one device."""
+
+    name: str
+    weights: int
+    context: int
+    compute: int
+    other: int
+    room: int
+    free: int
+    total: int
+
+    @property
+    def taken(self) -> int:
+        return self.weights + self.context + self.compute + self.other
+
+
+@dataclass(frozen=True, slots=True)
+class Finding(Told):
+    level: str
+    key: str
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Value(Told):
+    key: str
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Argument(Told):
+    words: list[str]
+    key: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detail(Told):
+    """Everything about one profile."""
+
+    summary: Profile
+    own: bool
+    facts: list[tuple[str, str]]
+    values: tuple[Value, ...]
+    devices: tuple[Memory, ...]
+    largest_context: int | None
+    trained_context: int | None
+    cache_type_k: str
+    cache_type_v: str
+    advice: list[str]
+    findings: tuple[Finding, ...]
+    command: tuple[Argument, ...]
+    environment: dict[str, str]
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        nested = {
+            "summary": Profile.of(data["summary"]),
+            "values": tuple(map(Value.of, data["values"])),
+            "devices": tuple(map(Memory.of, data["devices"])),
+            "findings": tuple(map(Finding.of, data["findings"])),
+            "command": tuple(map(Argument.of, data["command"])),
+        }
+        return cls(**{each.name: {**data, **nested}[each.name] for each in fields(cls)})

@@ -1,0 +1,101 @@
+"""The client for the UI: as `llm_studio.client`, but nothing waits. Apart from it, so that
+commands need no event loop. All text passes the gate here, once, on its way in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from llm_studio.client import Unreachable, answer_of, request_for
+from llm_studio.errors import StudioError
+from llm_studio.text import untrusted
+
+LONGEST_LINE = 16 << 20
+SILENCE = 40.0
+"""The studio says something every 15 seconds; one that does not has hung."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, and the number of the last job's change before the next one."""
+
+    name: str
+    data: Any
+    mark: str
+
+
+class Wire:
+    """One studio, at its socket."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def ask(
+        self, method: str, route: str, body: Any = None, *, within: float = 30, **query: Any
+    ) -> Any:
+        """One question and its answer; a problem that the studio tells is raised."""
+        return gated(answer_of(await self.exchange(method, route, body, within=within, **query)))
+
+    async def exchange(
+        self, method: str, route: str, body: Any = None, *, within: float = 30, **query: Any
+    ) -> bytes:
+        """The raw answer, not gated: for who reads much of it and knows where the text is."""
+        given = {key: value for key, value in query.items() if value is not None}
+        address = quote(route) + (f"?{urlencode(given)}" if given else "")
+        try:
+            async with asyncio.timeout(within):
+                reader, writer = await self._connect()
+                try:
+                    writer.write(request_for(method, address, body))
+                    return await reader.read()
+                finally:
+                    writer.close()
+        except TimeoutError as error:
+            raise StudioError(
+                "The studio does not answer",
+                why=f"It was silent for {within:.0f} seconds.",
+                hint="Try again; `llm-studio logs` may tell more.",
+            ) from error
+        except OSError as error:
+            raise StudioError("The connection to the studio broke", why=str(error)) from error
+
+    async def events(self, mark: str = "") -> AsyncIterator[Event]:
+        """What changes, as it does, until the studio ends. It begins with the present status,
+        and with the jobs that changed since an earlier stream's mark."""
+        reader, writer = await self._connect()
+        try:
+            writer.write(request_for("GET", "/events", Last_Event_ID=f".{mark}" if mark else ""))
+            name = ""
+            while line := await asyncio.wait_for(reader.readline(), SILENCE):
+                field, _, value = line.decode(errors="replace").strip().partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "id":
+                    mark = value.rpartition(".")[2]
+                elif field == "data":
+                    data = gated(json.loads(value))
+                elif not field and name:
+                    yield Event(name, data, mark)
+                    name = ""
+        finally:
+            writer.close()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        try:
+            return await asyncio.open_unix_connection(str(self._path), limit=LONGEST_LINE)
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise Unreachable(died=isinstance(error, ConnectionRefusedError)) from error
+
+
+def gated(data: Any) -> Any:
+    """An answer with every text in it made safe."""
+    if isinstance(data, str):
+        return untrusted(data)
+    if isinstance(data, dict):
+        return {key: gated(value) for key, value in data.items()}
+    return [gated(value) for value in data] if isinstance(data, list) else data

@@ -1,0 +1,151 @@
+"""What users wish of the studio, with the questions that keep a slip from stopping a busy model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_studio.config_file import write_setting
+from llm_studio.errors import StudioError
+from llm_studio.tui.dialogs import Answer, Choice, Question, Trouble
+from llm_studio.tui.figures import counted
+from llm_studio.tui.view import Job, Serving
+
+if TYPE_CHECKING:
+    from llm_studio.tui.app import StudioApp
+
+
+class Wishes:
+    """Loads, stops and cancels on behalf of one terminal. All of it runs in workers."""
+
+    def __init__(self, app: StudioApp) -> None:
+        self._app = app
+        self._mine: set[str] = set()
+
+    async def load(self, id_: str, *, beside: bool = False) -> None:
+        """Serve a profile; if requests run on the present one, they are asked about first."""
+        status = self._app.view.status
+        if status and not beside and status.running and status.profile not in (None, id_):
+            running = counted(status.running, "request")
+            answer = await self._app.push_screen_wait(
+                Question(
+                    f"Switch to {id_}?",
+                    f"{running} to {status.profile} not done yet. They may finish first, for up "
+                    "to half a minute; new requests wait for the new model.",
+                    (
+                        Choice("switch", "y", "Switch when they are done"),
+                        Choice("", "n", f"Stay with {status.profile}"),
+                    ),
+                )
+            )
+            if not answer.id:
+                return
+        body = {"model": id_, "beside": True} if beside else {"model": id_}
+        answered = await self._app.wire.ask("POST", "/switch", body)
+        if answered["job"]:
+            self._mine.add(answered["job"]["id"])
+        else:
+            self._app.tell(f"{id_} is served already")
+
+    async def stop(self, id_: str = "") -> bool:
+        """Stop one profile, or all; whether it was done."""
+        served = self._served(id_)
+        if not served:
+            self._app.tell("Nothing is served")
+            return False
+        running = sum(each.running for each in served)
+        names = " and ".join(str(each.profile) for each in served)
+        if running:
+            answer = await self._app.push_screen_wait(
+                Question(
+                    f"Stop {names}?",
+                    f"{counted(running, 'request')} not done yet. They may finish first, for up "
+                    "to half a minute.",
+                    (
+                        Choice("stop", "y", "Stop when they are done"),
+                        Choice("", "n", "Go on serving"),
+                    ),
+                )
+            )
+            if not answer.id:
+                return False
+        answered = await self._app.wire.ask("POST", "/stop", model=id_ or None)
+        if answered["job"]:
+            self._mine.add(answered["job"]["id"])
+        return True
+
+    def _served(self, id_: str) -> list[Serving]:
+        status = self._app.view.status
+        engines = status.all if status else ()
+        return [each for each in engines if each.up and id_ in ("", each.profile)]
+
+    async def cancel(self) -> None:
+        """Cancel the load, switch or stop that is under way."""
+        job = self._app.view.job("switch") or self._app.view.job("stop")
+        if job is None:
+            self._app.tell("Nothing is under way")
+        else:
+            await self._app.wire.ask("POST", f"/jobs/{job.id}/cancel")
+
+    def ended(self, job: Job) -> None:
+        """A job is over: told in full where it was begun here, else in a line."""
+        mine = job.id in self._mine
+        self._mine.discard(job.id)
+        if job.state == "failed":
+            what, _, why = job.error.partition(". ")
+            if mine:
+                self._app.push_screen(
+                    Trouble(StudioError(what, why=why, hint=job.hint), self._last_lines())
+                )
+            else:
+                self._app.tell(f"{job.title}: {what}", severity="error")
+        elif job.state == "done" and job.kind == "switch":
+            self._app.tell(f"{job.title.removeprefix('Serve ')} is ready")
+        elif job.state == "cancelled":
+            self._app.tell(f"{job.title}: cancelled")
+
+    def show_failure(self) -> None:
+        """Why the last load failed, as the studio knows it."""
+        status = self._app.view.status
+        failure = (
+            next((each.failure for each in status.all if each.failure), None) if status else None
+        )
+        if failure is None:
+            self._app.tell("Nothing failed")
+        else:
+            error = StudioError(failure.what, why=failure.why, hint=failure.hint)
+            self._app.push_screen(Trouble(error, failure.last_lines))
+
+    def _last_lines(self) -> list[str]:
+        status = self._app.view.status
+        return status.failure.last_lines if status and status.failure else []
+
+    async def quit(self) -> None:
+        """Leave the terminal; what becomes of the model is asked the first time."""
+        choice = await self._what_becomes()
+        if choice.remember:
+            config = self._app.settings.paths.config_file
+            write_setting(config, "on_quit", choice.id)
+        if choice.id == "stop" and not await self.stop():
+            return
+        if choice.id:
+            self._app.leave(stopped=choice.id == "stop")
+
+    async def _what_becomes(self) -> Answer:
+        served, always = self._served(""), self._app.settings.on_quit
+        if not served or not self._app.view.live:
+            return Answer("leave")
+        if always != "ask":
+            return Answer(always)
+        names = " and ".join(str(each.profile) for each in served)
+        return await self._app.push_screen_wait(
+            Question(
+                "Leave llm-studio",
+                f"{names} can go on serving without this terminal; `llm-studio` comes back to it.",
+                (
+                    Choice("leave", "l", "Detach", "it goes on serving"),
+                    Choice("stop", "s", "Stop the model", "and leave"),
+                    Choice("", "esc", "Stay here"),
+                ),
+                remember="Do so every time (llm-studio config on_quit ask undoes it)",
+            )
+        )
