@@ -96,3 +96,18 @@ async def test_a_long_journal_is_shortened(tmp_path: Path) -> None:
     jobs = Jobs(journal)
     assert len(list(jobs)) == 500
     assert len(journal.read_text().splitlines()) == 500
+
+
+async def test_news_are_counted_anew_by_each_studio(tmp_path: Path) -> None:
+    """Who follows by number would else take a job of before for the newest there is."""
+
+    async def work(job: Job) -> Any:
+        jobs.touch(job)
+
+    jobs = Jobs(tmp_path / "jobs.jsonl")
+    for _ in range(5):
+        await jobs.ended(jobs.start("test", "Test", work))
+    jobs = Jobs(tmp_path / "jobs.jsonl")
+    assert max(job.version for job in jobs) == jobs.version == 0
+    new = await jobs.ended(jobs.start("test", "Test", work))
+    assert new.version == jobs.version > 0

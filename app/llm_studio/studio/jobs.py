@@ -150,6 +150,7 @@ class Jobs:
         for line in lines[-4 * KEPT :]:
             with contextlib.suppress(ValueError, TypeError):
                 job = Job(**json.loads(line))
+                job.version = 0  # counts the news of this studio's time alone
                 self._jobs[job.id] = job
         for job in self._jobs.values():
             if not job.over:
