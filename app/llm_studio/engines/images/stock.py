@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from llm_studio.text import untrusted_line
 
 DEFAULT = f"{OURS}:cpu"
 """What an engine runs where nothing was chosen: the image that `image build` makes."""
+_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+_NAME = re.compile(r"[a-z0-9][\w.:/@-]{0,400}", re.ASCII)
 
 
 def engine_image(settings: Settings, shelf: Shelf) -> Pinned:
@@ -60,7 +63,10 @@ class Stock:
 
     def find(self, text: str) -> ImageStatus:
         """The image of a name, a tag of ours, or the beginning of an id."""
-        for name in (text, f"{OURS}:{text}", f"{OFFICIAL}:{text}"):
+        names = [text] if _NAME.fullmatch(text) else []
+        if _TAG.fullmatch(text):
+            names += [f"{OURS}:{text}", f"{OFFICIAL}:{text}"]
+        for name in names:
             with contextlib.suppress(ImageMissing):
                 inspect = _inspecting(name)
                 inspected = self._connection.do(inspect, image=name)
