@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llm_studio.probes.doctor.system import System, exists
-from llm_studio.text import untrusted_line
 
 MOST = 60
 """Environments that are looked at; who has more knows which one matters."""
@@ -52,7 +51,7 @@ class Environment:
 
     @property
     def told(self) -> str:
-        return f"{untrusted_line(str(self.prefix))} ({self.kind})"
+        return f"{self.prefix} ({self.kind})"
 
     def install(self, words: str) -> str:
         """The command that installs these into it."""
@@ -150,7 +149,7 @@ def _packages(system: System, site: Path) -> dict[str, Package]:
         match = _INFO.fullmatch(name)
         if match:
             key = re.sub(r"[-_.]+", "-", match[1]).lower()
-            found[key] = Package(key, untrusted_line(match[2], limit=60), site, name)
+            found[key] = Package(key, match[2], site, name)
     return found
 
 

@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib import import_module
 
 from llm_studio.errors import StudioError
@@ -51,11 +52,23 @@ def examine(system: System, wanted: Iterable[Check] | None = None) -> tuple[Resu
 
 def _look(check: Check, system: System) -> Sequence[Finding]:
     try:
-        return tuple(check.look(system)) or (_unknown("it told nothing"),)
+        found = tuple(check.look(system)) or (_unknown("it told nothing"),)
     except StudioError as error:
-        return (_unknown(untrusted_line(error.sentence)),)
+        found = (_unknown(error.sentence),)
     except Exception as error:  # a machine can be odd in ways that nobody has foreseen
-        return (_unknown(untrusted_line(f"{type(error).__name__}: {error}")),)
+        found = (_unknown(f"{type(error).__name__}: {error}"),)
+    return tuple(map(_safe, found))
+
+
+def _safe(finding: Finding) -> Finding:
+    """The one gate for what drivers, programs, images and files say of themselves."""
+    return replace(
+        finding,
+        found=untrusted_line(finding.found, limit=600),
+        why=untrusted_line(finding.why, limit=600),
+        fix=tuple(untrusted_line(command, limit=1000) for command in finding.fix),
+        advice=untrusted_line(finding.advice, limit=600),
+    )
 
 
 def _unknown(why: str) -> Finding:

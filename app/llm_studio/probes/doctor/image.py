@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from llm_studio.probes.doctor.cuda import Version, told, version_in
-from llm_studio.text import untrusted_line
 
 Backend = Literal["cuda", "rocm", "vulkan", "sycl", "cpu", ""]
 _CUDA = re.compile(r"(?:^|[._-])cuda(?:[._-]?version)?$", re.IGNORECASE)
@@ -48,7 +47,7 @@ def image_of(name: str, inspected: Mapping[str, Any]) -> Image:
         _backend(name, labels, cuda),
         cuda,
         version_in(required[1]) if required else None,
-        tuple(untrusted_line(word, limit=20) for word in re.split(r"[;,\s]+", made) if word)[:20],
+        tuple(word for word in re.split(r"[;,\s]+", made) if word)[:20],
     )
 
 

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from llm_studio.probes.doctor.cuda import Version
 from llm_studio.probes.doctor.system import System
-from llm_studio.text import untrusted_line
 
 ASK = (sys.executable, "-m", "llm_studio.probes.doctor.ask_nvml")
 
@@ -68,24 +67,24 @@ def nvidia(system: System) -> Nvidia:
         answer = json.loads(ran.out.strip().rpartition("\n")[2])
         if answer.get("error"):
             number = int(answer["error"])
-            return Nvidia(_TROUBLES.get(number, "other"), untrusted_line(str(answer.get("told"))))
+            return Nvidia(_TROUBLES.get(number, "other"), str(answer.get("told")))
         cuda = int(answer.get("cuda") or 0)
         return Nvidia(
-            driver=untrusted_line(str(answer.get("driver") or "")),
+            driver=str(answer.get("driver") or ""),
             cuda=(cuda // 1000, cuda % 1000 // 10) if cuda else None,
             gpus=tuple(_gpu(index, each) for index, each in enumerate(answer.get("gpus") or ())),
         )
     except (ValueError, TypeError, AttributeError):
-        return Nvidia("other", untrusted_line(ran.out.strip()[-200:]))
+        return Nvidia("other", ran.out.strip()[-200:])
 
 
 def _gpu(index: int, told: Mapping[str, Any]) -> Gpu:
     if told.get("error"):
-        return Gpu(index, lost=untrusted_line(str(told.get("told") or told["error"])))
+        return Gpu(index, lost=str(told.get("told") or told["error"]))
     capability, memory = told.get("capability"), told.get("memory")
     return Gpu(
         index,
-        untrusted_line(str(told.get("name") or "")),
+        str(told.get("name") or ""),
         (int(capability[0]), int(capability[1])) if capability else None,
         int(memory) if memory else None,
         prohibited=told.get("compute_mode") == 2,

@@ -121,7 +121,6 @@ class System(Protocol):
     """`linux` or `darwin`."""
     machine: str
     """Its processor, like x86_64."""
-    environment: Mapping[str, str]
     home: Path
     folder: Path
     """Where the user is."""
@@ -129,7 +128,12 @@ class System(Protocol):
     settings: Settings
     settings_trouble: StudioError | None
     """Why the user's own settings cannot be used (and `settings` are the defaults)."""
-    docker: Docker
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+    @property
+    def docker(self) -> Docker: ...
 
     def run(self, *command: str, limit: float = 5.0) -> Ran:
         """What a command prints, on both channels; the same one is run only once."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from llm_studio.probes.doctor.finding import Check, Finding, Group, ok, warning
 from llm_studio.probes.doctor.system import Ran, System
-from llm_studio.text import untrusted_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def _judged(system: System, command: str, path: str, ran: Ran, version: str) -> 
         node = "node" in ran.out.lower()
         yield warning(
             f"{agent.name} does not start: "
-            + (untrusted_line(ran.out.strip().partition("\n")[0]) or f"exit code {ran.code}"),
+            + (ran.out.strip().partition("\n")[0] or f"exit code {ran.code}"),
             "It may want another Node.js." if node else "It cannot be put to work.",
             (*(("node --version",) if node else ()), agent.install),
             part=command,
@@ -97,7 +96,7 @@ def _judged(system: System, command: str, path: str, ran: Ran, version: str) -> 
     elif not system.which(command):
         folder = path.rpartition("/")[0]
         yield warning(
-            f"{agent.name} is at {untrusted_line(path)}, which is not on PATH",
+            f"{agent.name} is at {path}, which is not on PATH",
             "The shell, and llm-studio, find it there only by its full name.",
             (f'export PATH="{folder}:$PATH"',),
             part=command,

@@ -15,7 +15,6 @@ from llm_studio.probes.doctor.distribution import (
 )
 from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok, warning
 from llm_studio.probes.doctor.system import System, exists
-from llm_studio.text import untrusted_line
 
 _WHY = "Engines of kind `docker` run in it; without it, llama-server runs as a process."
 
@@ -26,7 +25,7 @@ def look(system: System) -> Iterator[Finding]:
         endpoint = system.docker.endpoint()
     except StudioError as error:
         yield fault(
-            untrusted_line(f"{error.what}. {error.why}".strip()),
+            f"{error.what}. {error.why}".strip(),
             "No daemon is asked instead: that would be another one than you named.",
             ("docker context use default",) if "context" in error.what else ("unset DOCKER_HOST",),
             error.hint,
@@ -47,7 +46,7 @@ def look(system: System) -> Iterator[Finding]:
         return
     options = " ".join(map(str, info.get("SecurityOptions") or ()))
     kind = "rootless" if "rootless" in options else "system-wide"
-    version = untrusted_line(str(info.get("ServerVersion") or "of unknown version"))
+    version = str(info.get("ServerVersion") or "of unknown version")
     yield ok(f"{version}, {kind}, at {endpoint}")
     if info.get("CgroupVersion") == "1" and kind == "rootless":
         yield warning(
@@ -63,7 +62,7 @@ def look(system: System) -> Iterator[Finding]:
 
 def _silent(system: System, here: Distribution, endpoint: str, error: StudioError) -> Finding:
     """Why it does not answer, from what else can be seen of it."""
-    told = untrusted_line(f"{error.what}. {error.why}".strip())
+    told = f"{error.what}. {error.why}".strip()
     socket = re.match(r"unix://(/\S+)", endpoint)
     there = bool(socket) and exists(system, socket[1] if socket else "")
     if "slow" in error.what:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 
 from llm_studio.errors import StudioError
@@ -11,7 +12,6 @@ from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok
 from llm_studio.probes.doctor.image import image_of
 from llm_studio.probes.doctor.nvidia import nvidia
 from llm_studio.probes.doctor.system import System
-from llm_studio.text import untrusted_line
 
 _WHY = "What is served from this image runs on the processor, or not at all."
 _DEVICE = re.compile(r"^\s+(CUDA|ROCm|Vulkan|SYCL)\d+: (.+?) \(", re.MULTILINE)
@@ -37,16 +37,16 @@ def look(system: System) -> Iterator[Finding]:
         printed = system.docker.devices()
     except StudioError as error:
         said = error.why if error.why not in error.what else ""
-        yield _refused(system, untrusted_line(f"{error.what}. {said}".strip(), limit=400), error)
+        yield _refused(system, f"{error.what}. {said}".strip(), error)
         return
-    devices = [untrusted_line(each[1]) for each in _DEVICE.findall(printed)]
+    devices = [each[1] for each in _DEVICE.findall(printed)]
     if not devices:
         yield _unseen(system, printed)
     elif len(devices) < len(usable):
         yield fault(
             f"a container sees {len(devices)} of {len(usable)} GPUs: {', '.join(devices)}",
             "Models are planned for all of them, and will not fit.",
-            ("nvidia-smi -L", f"docker run --rm --gpus all {untrusted_line(name)} --list-devices"),
+            ("nvidia-smi -L", f"docker run --rm --gpus all {shlex.quote(name)} --list-devices"),
         )
     else:
         yield ok(f"tried: a container sees {', '.join(devices)}")
@@ -81,7 +81,7 @@ def _refused(system: System, told: str, error: StudioError) -> Finding:
 def _unseen(system: System, printed: str) -> Finding:
     """llama-server ran, and found no GPU; it often says why."""
     reason = re.search(r"failed to initialize CUDA: (.+)", printed)
-    said = untrusted_line(reason[1].strip()) if reason else ""
+    said = reason[1].strip() if reason else ""
     told = "a container starts, but llama-server in it sees no GPU"
     if "insufficient for CUDA" in said or "forward compatib" in said:
         return fault(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,7 +13,6 @@ from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok, w
 from llm_studio.probes.doctor.image import Image, image_of
 from llm_studio.probes.doctor.nvidia import Nvidia, nvidia
 from llm_studio.probes.doctor.system import System
-from llm_studio.text import untrusted_line
 
 _CHOOSE = ("llm-studio image list", "llm-studio image pull")
 
@@ -24,16 +24,15 @@ def look(system: System) -> Iterator[Finding]:
         yield ok("not known: Docker does not answer")
         return
     try:
-        named, inspected = system.docker.image()
+        name, inspected = system.docker.image()
     except StudioError as error:
         yield fault(
-            untrusted_line(f"{error.what}. {error.why}".strip()),
+            f"{error.what}. {error.why}".strip(),
             "Engines of kind `docker` do not start while it is unknown from which image.",
             ("llm-studio image list",),
             error.hint,
         )
         return
-    name = untrusted_line(named)
     if inspected is None:
         yield warning(
             f"{name} is not on this machine",
@@ -42,7 +41,7 @@ def look(system: System) -> Iterator[Finding]:
             "Or build it: llm-studio image build",
         )
         return
-    image = image_of(named, inspected)
+    image = image_of(name, inspected)
     driver = nvidia(system)
     problems = [*_processor(system, inspected, name), *_driver(system, image, driver, name)]
     problems += _generation(image, driver, name)
@@ -50,13 +49,13 @@ def look(system: System) -> Iterator[Finding]:
 
 
 def _processor(system: System, inspected: Mapping[str, Any], name: str) -> Iterator[Finding]:
-    made_for = untrusted_line(str(inspected.get("Architecture") or ""))
+    made_for = str(inspected.get("Architecture") or "")
     ours = {"x86_64": "amd64", "aarch64": "arm64"}.get(system.machine, system.machine)
     if made_for and made_for != ours:
         yield fault(
             f"{name} is made for {made_for}, this machine is {ours}",
             "It does not start, or runs emulated, many times slower.",
-            (f"docker pull --platform linux/{ours} {name}",),
+            (f"docker pull --platform linux/{ours} {shlex.quote(name)}",),
             part="processor",
         )
 

@@ -10,7 +10,6 @@ from llm_studio.errors import StudioError
 from llm_studio.probes.doctor.distribution import distribution, update
 from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok, warning
 from llm_studio.probes.doctor.system import System
-from llm_studio.text import untrusted_line
 
 Numbers = tuple[int, ...]
 _OLDEST_API = (1, 24)
@@ -95,7 +94,7 @@ def _numbers(text: object) -> Numbers:
 
 
 def _text(value: object) -> str:
-    return untrusted_line(str(value or "of unknown version"))
+    return str(value or "of unknown version")
 
 
 CHECK = Check("docker.versions", "Versions", Group.DOCKER, 20, look, limit=12)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok, warning
 from llm_studio.probes.doctor.nvidia import nvidia
 from llm_studio.probes.doctor.system import System
-from llm_studio.text import untrusted_line
 
 _SCRIPT = "import xllamacpp; print(xllamacpp.__file__)"
 TRY = (sys.executable, "-c", _SCRIPT)
@@ -22,7 +21,7 @@ def look(system: System) -> Iterator[Finding]:
     tried = system.run(*TRY, limit=12)
     if tried.code == 0:
         version = system.run(*VERSION).out.strip().removeprefix("version: ")
-        told = untrusted_line(version) or "it can be loaded"
+        told = version or "it can be loaded"
         if nvidia(system).usable and sys.platform != "darwin":
             yield ok(
                 f"{told}; it runs on the processor",
@@ -44,7 +43,7 @@ def look(system: System) -> Iterator[Finding]:
     else:
         last = tried.out.strip().rpartition("\n")[2]
         yield fault(
-            f"xllamacpp cannot be loaded: {untrusted_line(last) or f'exit code {tried.code}'}",
+            f"xllamacpp cannot be loaded: {last or f'exit code {tried.code}'}",
             _WHY,
             install,
         )

@@ -10,7 +10,6 @@ from llm_studio.probes.doctor.distribution import distribution
 from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok, warning
 from llm_studio.probes.doctor.nvidia import nvidia
 from llm_studio.probes.doctor.system import System, exists
-from llm_studio.text import untrusted_line
 
 _WHY = "Engines of kind `process` start it."
 
@@ -25,10 +24,9 @@ def look(system: System) -> Iterator[Finding]:
             f"To have it too: {install}" if install else "",
         )
         return
-    shown = untrusted_line(path)
     if chosen and not exists(system, chosen):
         yield fault(
-            f"{shown} is not there",
+            f"{path} is not there",
             f"The setting `llama_server` names it. {_WHY}",
             ("llm-studio config llama_server --unset",),
         )
@@ -36,7 +34,7 @@ def look(system: System) -> Iterator[Finding]:
     ran = system.run(path, "--version", limit=8)
     if ran.trouble == "denied":
         yield fault(
-            f"{shown} cannot be run: {ran.out}",
+            f"{path} cannot be run: {ran.out}",
             _WHY,
             (f"chmod +x {shlex.quote(path)}", f"file {shlex.quote(path)}"),
         )
@@ -45,17 +43,16 @@ def look(system: System) -> Iterator[Finding]:
         yield _fails(system, path, ran.out, ran.code, slow=ran.trouble == "slow")
         return
     version = re.search(r"version:\s*(.+)", ran.out)
-    told = f"{shown}, {untrusted_line(version[1].strip())}" if version else shown
+    told = f"{path}, {version[1].strip()}" if version else path
     yield from _devices(system, path, told)
 
 
 def _fails(system: System, path: str, out: str, code: int | None, *, slow: bool) -> Finding:
-    shown = untrusted_line(path)
     missing = re.search(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object", out)
     if missing:
-        library = untrusted_line(missing[1])
+        library = missing[1]
         return fault(
-            f"{shown} does not start: {library} is missing",
+            f"{path} does not start: {library} is missing",
             "It was built against CUDA's libraries, or others, that are not here."
             if library.startswith(("libcu", "libnv"))
             else _WHY,
@@ -66,20 +63,20 @@ def _fails(system: System, path: str, out: str, code: int | None, *, slow: bool)
     old = re.search(r"version [`'](GLIBC(?:XX)?_[\d.]+)' not found", out)
     if old:
         return fault(
-            f"{shown} does not start: it needs {untrusted_line(old[1])}",
+            f"{path} does not start: it needs {old[1]}",
             "It was built for a newer system than this one.",
             ("llm-studio config llama_server --unset",),
             "Take a build for this system, or the engine `docker`.",
         )
     if code in (-4, 132):
         return fault(
-            f"{shown} does not start: this processor lacks instructions that it uses",
+            f"{path} does not start: this processor lacks instructions that it uses",
             "It was built for a newer processor.",
             ("llm-studio config llama_server --unset",),
             "Take a build for all processors, or the engine `docker`.",
         )
-    said = "it takes too long" if slow else untrusted_line(out.strip().partition("\n")[0])
-    return fault(f"{shown} does not start: {said}", _WHY, (f"{shlex.quote(path)} --version",))
+    said = "it takes too long" if slow else out.strip().partition("\n")[0]
+    return fault(f"{path} does not start: {said}", _WHY, (f"{shlex.quote(path)} --version",))
 
 
 def _devices(system: System, path: str, told: str) -> Iterator[Finding]:

@@ -165,6 +165,7 @@ def _apple(system: System) -> Finding:
     return warning(
         f"{chip or 'a Mac with an Intel processor'}",
         "llama.cpp uses the GPUs of Apple Silicon; here models run on the processor.",
+        advice="Choose small models: `llm-studio list --here`.",
     )
 
 

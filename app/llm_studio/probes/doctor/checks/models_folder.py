@@ -9,7 +9,6 @@ from pathlib import Path
 
 from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok, warning
 from llm_studio.probes.doctor.system import System
-from llm_studio.text import untrusted_line
 
 
 def look(system: System) -> Iterator[Finding]:
@@ -98,7 +97,7 @@ def _told(system: System, folder: Path) -> str:
     home = str(system.home)
     if text.startswith(home + "/"):
         text = "~" + text[len(home) :]
-    return untrusted_line(text)
+    return text
 
 
 CHECK = Check("models.folder", "Models folder", Group.MODELS, 10, look)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok, warning
 from llm_studio.probes.doctor.hub import address
 from llm_studio.probes.doctor.system import System
-from llm_studio.text import untrusted_line
 
 _WHY = "Without it no model can be downloaded; those that are here can be served."
 
@@ -20,7 +20,7 @@ def look(system: System) -> Iterator[Finding]:
         )
         return
     url = address(system)
-    host = untrusted_line(urlsplit(url).hostname or url)
+    host = urlsplit(url).hostname or url
     answer = system.ask(url)
     if answer.status is not None and answer.status < 500:
         token = "HF_TOKEN" in system.environment
@@ -55,7 +55,7 @@ def look(system: System) -> Iterator[Finding]:
         yield warning(
             f"{told}: {causes.get(answer.trouble, answer.told)}",
             _WHY,
-            ("unset HF_ENDPOINT",) if named else (f"curl -sI {url}",),
+            ("unset HF_ENDPOINT",) if named else (f"curl -sI {shlex.quote(url)}",),
             "Behind a proxy, set HTTPS_PROXY; a mirror is named by HF_ENDPOINT.",
         )
 

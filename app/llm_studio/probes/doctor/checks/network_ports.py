@@ -8,7 +8,6 @@ from typing import Any
 from llm_studio.errors import StudioError
 from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok
 from llm_studio.probes.doctor.system import System
-from llm_studio.text import untrusted_line
 
 
 def look(system: System) -> Iterator[Finding]:
@@ -68,7 +67,7 @@ def _one(system: System, part: str, number: int) -> Finding | None:
 def _container(system: System, number: int) -> str:
     """Docker's own proxy belongs to root, so the container has to be asked for."""
     ran = system.run("docker", "ps", "--filter", f"publish={number}", "--format", "{{.Names}}")
-    name = untrusted_line(ran.out.strip().partition("\n")[0]) if ran.code == 0 else ""
+    name = ran.out.strip().partition("\n")[0] if ran.code == 0 else ""
     return f"the container {name}" if name else ""
 
 

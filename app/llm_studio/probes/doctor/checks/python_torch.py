@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 
 from llm_studio.probes.doctor.cuda import DRIVER_FOR, makes_code_for, runs, told, wheels_for
@@ -101,7 +102,7 @@ def _command(system: System, environment: Environment, wheels: str) -> str:
     if metadata(system, package, "INSTALLER").strip() == "conda" or ".egg-info" in package.info:
         major = wheels[2:4]
         return (
-            f"conda install -y -p {environment.prefix} -c conda-forge "
+            f"conda install -y -p {shlex.quote(str(environment.prefix))} -c conda-forge "
             f"pytorch-gpu 'cuda-version={major}'"
         )
     return reinstall(environment, wheels)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok
 from llm_studio.probes.doctor.system import System
 from llm_studio.profiles.catalogue import Catalogue
-from llm_studio.text import untrusted_line
 
 
 def look(system: System) -> Iterator[Finding]:
@@ -15,7 +14,7 @@ def look(system: System) -> Iterator[Finding]:
     broken = [entry for entry in entries if entry.profile is None]
     for entry in broken[:5]:
         problem = entry.problems[0] if entry.problems else None
-        told = untrusted_line(str(problem), limit=300) if problem else entry.id
+        told = str(problem) if problem else entry.id
         yield fault(
             told,
             f"The profile {entry.id} cannot be served until its file is mended.",

@@ -8,7 +8,6 @@ from llm_studio import __version__
 from llm_studio.errors import StudioError
 from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok, warning
 from llm_studio.probes.doctor.system import System
-from llm_studio.text import untrusted_line
 
 
 def look(system: System) -> Iterator[Finding]:
@@ -23,7 +22,7 @@ def look(system: System) -> Iterator[Finding]:
             )
         else:
             yield fault(
-                untrusted_line(f"{error.what}. {error.why}".strip()),
+                f"{error.what}. {error.why}".strip(),
                 "Nothing can be loaded, switched or stopped through it.",
                 ("llm-studio shutdown", "llm-studio logs"),
                 error.hint,
@@ -32,9 +31,9 @@ def look(system: System) -> Iterator[Finding]:
     if status is None:
         yield ok("none runs; `llm-studio up ID` starts one")
         return
-    running = untrusted_line(str((status.get("studio") or {}).get("version")))
+    running = str((status.get("studio") or {}).get("version"))
     failure = status.get("failure") or {}
-    profile = untrusted_line(str(status.get("profile") or "nothing"))
+    profile = str(status.get("profile") or "nothing")
     if running != __version__:
         yield warning(
             f"the studio that runs is of version {running}, this program of {__version__}",
@@ -44,14 +43,14 @@ def look(system: System) -> Iterator[Finding]:
         )
     if status.get("state") == "failed":
         yield fault(
-            untrusted_line(f"{profile} failed: {failure.get('what')}", limit=300),
-            untrusted_line(str(failure.get("why") or ""), limit=500),
+            f"{profile} failed: {failure.get('what')}",
+            str(failure.get("why") or ""),
             ("llm-studio logs", f"llm-studio up {profile}"),
-            untrusted_line(str(failure.get("hint") or ""), limit=500),
+            str(failure.get("hint") or ""),
             part="model",
         )
     elif running == __version__:
-        yield ok(f"version {running}; {profile}: {untrusted_line(str(status.get('state')))}")
+        yield ok(f"version {running}; {profile}: {status.get('state')}")
 
 
 CHECK = Check("studio.running", "Studio", Group.STUDIO, 40, look)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok
 from llm_studio.probes.doctor.system import System
-from llm_studio.text import untrusted_line
 
 
 def look(system: System) -> Iterator[Finding]:
@@ -19,7 +18,7 @@ def look(system: System) -> Iterator[Finding]:
         from_environment = "environment" in trouble.what
         variable = trouble.what.partition(" ")[0].rstrip(":")
         yield fault(
-            untrusted_line(f"{trouble.what}. {trouble.why}".strip(), limit=500),
+            f"{trouble.what}. {trouble.why}".strip(),
             "No command but this one works until it is mended; here the defaults were looked at.",
             (f"unset {variable}",) if from_environment else (f"${{EDITOR:-nano}} {config}",),
             trouble.hint,

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from llm_studio.probes.doctor.finding import Check, Finding, Group, ok, warning
 from llm_studio.probes.doctor.system import System, Terminal
-from llm_studio.text import untrusted_line
 
 _TRUE = ("truecolor", "24bit")
 
@@ -34,9 +33,7 @@ def look(system: System) -> Iterator[Finding]:
 
 def _told(system: System, terminal: Terminal) -> Iterator[str]:
     environment = system.environment
-    yield terminal.name or untrusted_line(
-        environment.get("TERM_PROGRAM") or environment.get("TERM") or "unknown"
-    )
+    yield terminal.name or environment.get("TERM_PROGRAM") or environment.get("TERM") or "unknown"
     yield f"{terminal.columns}x{terminal.rows}"
     yield _depth(system)
     if terminal.unicode is not None:
@@ -77,7 +74,7 @@ def _depth(system: System) -> str:
 
 
 def _colour(system: System) -> Iterator[Finding]:
-    depth, term = _depth(system), untrusted_line(system.environment.get("TERM", ""))
+    depth, term = _depth(system), system.environment.get("TERM", "")
     if system.environment.get("NO_COLOR"):
         return
     if depth == "no colours":
@@ -103,7 +100,7 @@ def _unicode(system: System, terminal: Terminal) -> Iterator[Finding]:
     utf8 = "utf-8" in name.lower() or "utf8" in name.lower()
     if not utf8 and system.platform == "linux":
         yield warning(
-            f"the locale is {untrusted_line(name) or 'not set'}, which is not UTF-8",
+            f"the locale is {name or 'not set'}, which is not UTF-8",
             "Lines, bars and names with accents may come out as question marks.",
             ("export LANG=C.UTF-8",),
             part="locale",
@@ -128,7 +125,7 @@ def _tmux(system: System) -> Iterator[Finding]:
     term = system.environment.get("TERM", "")
     if not term.startswith(("tmux", "screen")):
         yield warning(
-            f"TERM is {untrusted_line(term)} inside tmux",
+            f"TERM is {term} inside tmux",
             "Programs then speak to the wrong terminal: keys and colours go wrong.",
             ("tmux set -g default-terminal tmux-256color",),
             "Put it into ~/.tmux.conf, and open a new window.",
