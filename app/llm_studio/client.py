@@ -3,6 +3,7 @@ so this is HTTP by hand (one request a connection) rather than a client library'
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -16,6 +17,8 @@ from typing import Any
 from llm_studio.errors import NotFound, NotReady, StudioError, UsageError
 
 START_LIMIT = 20.0
+SILENCE = 60.0
+"""A stream of events has a sign of life every 15 seconds."""
 _KINDS: dict[int, type[StudioError]] = {404: NotFound, 409: NotReady, 422: UsageError}
 
 
@@ -37,7 +40,7 @@ class Client:
 
     def ask(self, method: str, route: str, body: Any = None, *, timeout: float | None = 30) -> Any:
         """One question and its answer; a problem that the studio tells is raised."""
-        with self._connect(timeout) as connection:
+        with self._conversation(timeout) as connection:
             connection.sendall(request_for(method, route, body))
             raw = b"".join(iter(lambda: connection.recv(1 << 16), b""))
         return answer_of(raw)
@@ -48,7 +51,7 @@ class Client:
 
     def events(self) -> Iterator[tuple[str, Any]]:
         """Statuses and jobs, as they change."""
-        with self._connect(None) as connection:
+        with self._conversation(SILENCE) as connection:
             connection.sendall(request_for("GET", "/events"))
             name = ""
             for line in connection.makefile(encoding="utf-8", newline="\n"):
@@ -57,6 +60,19 @@ class Client:
                     name = value
                 elif field == "data":
                     yield name, json.loads(value)
+
+    @contextlib.contextmanager
+    def _conversation(self, timeout: float | None) -> Iterator[socket.socket]:
+        with self._connect(timeout) as connection:
+            try:
+                yield connection
+            except TimeoutError:
+                raise StudioError(
+                    "The studio does not answer",
+                    why=f"For {timeout:.0f} s it said nothing.",
+                    hint="If this stays so, `llm-studio shutdown` and start again; the model is "
+                    "taken over.",
+                ) from None
 
     def _connect(self, timeout: float | None) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

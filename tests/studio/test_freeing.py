@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -41,7 +42,9 @@ async def test_what_does_not_come_back_is_told() -> None:
 
 
 async def test_without_gpus_nothing_is_waited_for() -> None:
-    assert await until_free(dict, {}) == ""
+    host = itertools.count(GiB, GiB)
+    assert await until_free(lambda: {"": next(host)}, {}) == ""
+    assert next(host) == 2 * GiB
 
 
 async def test_where_nobody_knows_how_much_it_waits_until_it_settles() -> None:

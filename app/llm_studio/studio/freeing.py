@@ -15,7 +15,7 @@ LOOK = 0.1
 NEAR = 256 * MiB
 
 Free = Callable[[], Mapping[str, int]]
-"""Bytes that are free, by GPU. May block."""
+"""Bytes that are free, by GPU; the host's, which never rest, under "". May block."""
 
 
 async def until_free(free: Free, expected: Mapping[str, int]) -> str:
@@ -24,7 +24,7 @@ async def until_free(free: Free, expected: Mapping[str, int]) -> str:
     begun = changed = time.monotonic()
     seen: Mapping[str, int] = {}
     while True:
-        now = await asyncio.to_thread(free)
+        now = {gpu: size for gpu, size in (await asyncio.to_thread(free)).items() if gpu}
         missing = {gpu: size - now[gpu] for gpu, size in expected.items() if gpu in now}
         missing = {gpu: size for gpu, size in missing.items() if size > NEAR}
         if not now or (expected and not missing):
