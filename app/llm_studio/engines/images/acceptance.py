@@ -30,7 +30,7 @@ from llm_studio.text import untrusted_line
 MODEL = "tiny random llama"
 LOAD_LIMIT = 120.0
 STEP_LIMIT = 60.0
-FREE_LIMIT = 1.0
+FREE_LIMIT = 3.0
 """Seconds after which a slot must be free again; the answer would take far longer."""
 LAST_LINES = 5
 RUNS = 3
@@ -218,6 +218,8 @@ class Asker:
             verify=False,  # loopback without TLS
             trust_env=False,
             timeout=STEP_LIMIT,
+            # A connection that the server is just about to close is not to be taken for a fault.
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     async def __aenter__(self) -> Asker:
