@@ -590,3 +590,15 @@ def test_a_server_of_many_models_is_asked_for_one_that_it_has(
             assert bodies == [{**asked, "model": got}]
 
     run(scenario())
+
+
+def test_a_gateway_that_is_told_to_ask_itself_says_so() -> None:
+    async def scenario() -> None:
+        async with stand() as made:
+            address = f"http://127.0.0.1:{made.port}"
+            await made.desk.open(replace(made.target, address=address, model="x"))
+            reply = await made.chat(model="y")
+            assert reply.status == 508
+            assert "itself" in reply.json["error"]["message"]
+
+    run(scenario())

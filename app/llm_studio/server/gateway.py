@@ -7,6 +7,7 @@ import functools
 import json
 import logging
 import re
+import secrets
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, cast
@@ -73,6 +74,7 @@ class Gateway:
         self._records = records
         self._hosts = LOOPBACK | frozenset(host.lower() for host in allowed_hosts)
         self._away = False
+        self._name = f"llm-studio-{secrets.token_hex(6)}"
         self._origins = frozenset(origin.lower() for origin in allowed_origins)
         self._key = key
         self._profiles = profiles
@@ -109,7 +111,7 @@ class Gateway:
                 hint="LLM_STUDIO_GATEWAY_PORT sets another port.",
             ) from None
         self._away = not is_loopback(host)
-        self._upstream = Upstream()
+        self._upstream = Upstream(self._name)
         return int(self._listener.sockets[0].getsockname()[1])
 
     async def close(self, *, grace: float = 0.0) -> None:
@@ -205,6 +207,9 @@ class Gateway:
             raise Refusal(403, "Web pages of other origins may not use this address")
         if not request.raw_path.startswith("/") or request.method == "CONNECT":
             raise Refusal(400, "This is no proxy: ask for a path")
+        if any(self._name in each for each in request.headers.getall("Via", [])):
+            hint = "Correct `engine.url` of the profile that is served."
+            raise Refusal(508, "The server that this gateway asks is itself", hint=hint)
         if self._key and not self._is_open(request) and not check_key(request.headers, self._key):
             raise Refusal(401, "The key is missing or wrong")
         if (request.content_length or 0) > self._max_body:

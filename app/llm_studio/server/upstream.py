@@ -40,7 +40,9 @@ class Watcher(Protocol):
 class Upstream:
     """The way to the engine, with kept connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "") -> None:
+        """`name` is told to servers of others, which may be this very gateway."""
+        self._name = name
         trace = aiohttp.TraceConfig()
         trace.on_connection_reuseconn.append(_reused)
         self._session = aiohttp.ClientSession(
@@ -87,6 +89,8 @@ class Upstream:
     ) -> aiohttp.ClientResponse:
         url = URL(target.address.rstrip("/") + request.raw_path, encoded=True)
         headers = _request_headers(request, target)
+        if target.model:
+            headers.add("Via", f"1.1 {self._name}")
         if isinstance(body, bytes) and "Content-Length" in headers:
             headers["Content-Length"] = str(len(body))
         trial = SimpleNamespace(reused=False)
