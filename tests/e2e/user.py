@@ -27,7 +27,7 @@ from llm_studio.engines.docker.container import FOLDER, name_of
 from llm_studio.errors import StudioError
 from llm_studio.place import socket_path
 
-LIMIT = 40.0
+LIMIT = 30.0
 """Seconds for whatever is waited for: far more than it ever takes."""
 HELD_IMAGE = "llm-studio/test-held:1"
 _HOLD = """#!/bin/sh
@@ -131,7 +131,9 @@ class User:
         """A studio in the foreground that answers by now."""
         process = self.begin("serve")
         line = line_of(process, process.stderr)
-        assert line.startswith("Gateway http"), line + process.communicate()[1]
+        if not line.startswith("Gateway http"):
+            process.kill()
+            raise AssertionError(line + process.communicate()[1])
         return process
 
     # The studio
@@ -179,6 +181,12 @@ class User:
         with self.watching() as watching:
             status = self.status()
             return status if _fits(status, wanted) else watching.until(**wanted)
+
+    def until_counted(self, **wanted: int) -> None:
+        """Until so many requests run, or wait: of those the studio keeps count and no events."""
+        deadline = time.monotonic() + LIMIT
+        while not _fits(self.status(), wanted):
+            assert time.monotonic() < deadline, (wanted, self.status())
 
     @property
     def gateway(self) -> httpx.Client:
@@ -251,6 +259,18 @@ class Watching:
             status = self.next_status()
             if _fits(status, wanted):
                 return status
+
+    def until_loading(self, id_: str) -> Any:
+        """Its engine was started."""
+        status = self.until(state="loading", profile=id_)
+        assert status["engine"] is not None
+        return status
+
+    def until_detail(self, text: str) -> Any:
+        status = self.seen[-1]
+        while text not in status["detail"]:
+            status = self.next_status()
+        return status
 
     @property
     def states(self) -> list[str]:
@@ -371,6 +391,17 @@ def line_of(process: subprocess.Popen[str], stream: Any = None) -> str:
         return str((stream or process.stdout).readline())
     finally:
         late.cancel()
+
+
+@contextlib.contextmanager
+def talking(http: httpx.Client, *, tokens: int = -1) -> Iterator[Iterator[str]]:
+    """The lines of an answer that has begun, and ends when there are so many tokens, or never."""
+    body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": tokens, "stream": True}
+    with http.stream("POST", "/v1/chat/completions", json=body) as answer:
+        assert answer.status_code == 200
+        lines = answer.iter_lines()
+        next(lines)
+        yield lines
 
 
 def chat(
