@@ -218,6 +218,13 @@ SETTINGS = (
         _switch,
     ),
     Setting(
+        "capture",
+        "Keep what is asked through the gateway, and the answers, in files below the state folder.",
+        lambda paths: False,
+        _switch_from_text,
+        _switch,
+    ),
+    Setting(
         "api_host",
         "Address that the management API listens on; elsewhere than on loopback even reading "
         "needs the token.",
@@ -353,6 +360,10 @@ class Settings:
     @property
     def gateway_key(self) -> bool:
         return bool(self.values["gateway_key"].value)
+
+    @property
+    def capture(self) -> bool:
+        return bool(self.values["capture"].value)
 
     @property
     def api_host(self) -> str:

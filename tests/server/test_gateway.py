@@ -7,6 +7,7 @@ import gzip
 import json
 from collections.abc import Coroutine
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,8 @@ from tests.server.gateway_stand import (
     stand,
 )
 from tests.standins.scripted_upstream import Wire
+
+from llm_studio.server.capture import Capture
 
 SECRET = "what-was-asked-and-answered"
 MESSAGES = "/v1/messages"
@@ -602,3 +605,23 @@ def test_a_gateway_that_is_told_to_ask_itself_says_so() -> None:
             assert "itself" in reply.json["error"]["message"]
 
     run(scenario())
+
+
+def test_prompts_and_answers_are_kept_only_where_that_is_turned_on(tmp_path: Path) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.answer(b'{"said": "hello"}')
+
+    async def scenario(capture: Capture | None) -> None:
+        async with stand(script, capture=capture) as made:
+            await made.chat(messages=[{"content": SECRET}])
+            await made.recorded()
+
+    run(scenario(None))
+    assert list(tmp_path.iterdir()) == []
+    run(scenario(Capture(tmp_path)))
+    (file,) = tmp_path.iterdir()
+    kept = json.loads(file.read_text())
+    assert SECRET in kept["asked"]
+    assert kept["answered"] == '{"said": "hello"}'
+    assert (kept["route"], kept["outcome"]) == (CHAT, "done")
+    assert file.stat().st_mode & 0o777 == 0o600

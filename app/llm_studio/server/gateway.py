@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from llm_studio.errors import StudioError, UsageError
 from llm_studio.server.body import Body, too_large
 from llm_studio.server.connection import HEADER_SECONDS, Connection
+from llm_studio.server.capture import MOST, Capture
 from llm_studio.server.dialect import Dialect, dialect_of, error_answer
 from llm_studio.server.renaming import MODEL_FIRST, named_for
 from llm_studio.server.security import (
@@ -64,6 +65,7 @@ class Gateway:
         allowed_origins: Iterable[str] = (),
         key: str | None = None,
         profiles: Callable[[], list[dict[str, Any]]] | None = None,
+        capture: Capture | None = None,
         max_body: int = MAX_BODY,
         max_connections: int = MAX_CONNECTIONS,
         header_seconds: float = HEADER_SECONDS,
@@ -78,6 +80,7 @@ class Gateway:
         self._origins = frozenset(origin.lower() for origin in allowed_origins)
         self._key = key
         self._profiles = profiles
+        self._capture = capture
         self._max_body = max_body
         self._max_connections = max_connections
         self._header_seconds = header_seconds
@@ -124,6 +127,8 @@ class Gateway:
             await self._listener.wait_closed()
         if self._upstream is not None:
             await self._upstream.close()
+        if self._capture is not None:
+            await self._capture.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast("Connection", request.protocol)
@@ -159,9 +164,9 @@ class Gateway:
         """A request that needs the engine for itself: it may wait, and is remembered."""
         measured = _INFERENCE.fullmatch(path) is not None
         record = RequestRecord(route=untrusted_line(path), client=_client(request))
-        watch = Watch(record)
+        body: Body | bytes = b""
+        watch = Watch(record, keep=MOST if self._capture and measured else 0)
         try:
-            body: Body | bytes = b""
             json_body = measured or _COUNTING.fullmatch(path)
             if json_body and not request.content_type.startswith("multipart/"):
                 body = await self._body(request).read()
@@ -186,6 +191,8 @@ class Gateway:
             watch.end()
             if measured:
                 self._records(record)
+                if self._capture and isinstance(body, bytes):
+                    self._capture.keep(record, body, bytes(watch.answer))
 
     async def _forward(
         self, request: web.BaseRequest, target: Target, body: Body | bytes | None, watch: Watch

@@ -18,6 +18,7 @@ from llm_studio.errors import NotReady, StudioError
 from llm_studio.place import socket_path
 from llm_studio.server.access import Access
 from llm_studio.server.api import create_api
+from llm_studio.server.capture import Capture
 from llm_studio.server.gateway import Gateway
 from llm_studio.server.security import LOOPBACK, is_loopback
 from llm_studio.server.token import gateway_key_of, token_of
@@ -60,6 +61,7 @@ async def run(settings: Settings, ready: Callable[[Studio], None]) -> None:
         records=studio.requests.add,
         allowed_hosts=settings.hosts,
         key=gateway_key_of(state) if settings.gateway_key else None,
+        capture=Capture(state / "captured") if settings.capture else None,
         profiles=lambda: [{"id": id_} for id_ in studio.names.ids],
     )
     private = _unix_socket(socket_path(state))

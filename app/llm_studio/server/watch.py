@@ -16,8 +16,11 @@ CLIENT_GONE = 499
 class Watch:
     """Fills a record, if there is one, out of what passes by."""
 
-    def __init__(self, record: RequestRecord | None) -> None:
+    def __init__(self, record: RequestRecord | None, *, keep: int = 0) -> None:
+        """`keep` is how many bytes of the answer are kept."""
         self._record = record
+        self._keep = keep
+        self.answer = bytearray()
         self._started = time.perf_counter()
         self._reader: TokenReader | None = None
         self._outcome = ""
@@ -32,6 +35,8 @@ class Watch:
             self._reader = TokenReader(stream=stream)
 
     def passed(self, data: bytes) -> None:
+        if self._keep > len(self.answer):
+            self.answer += data[: self._keep - len(self.answer)]
         reader, record = self._reader, self._record
         if reader is None or record is None:
             return
