@@ -1,4 +1,4 @@
-"""Keeps prompts and answers, only where the user has turned that on: to debug a client or a model."""
+"""Keeps prompts and answers, only where the user turned that on: to debug a client or a model."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from pydantic_core import from_json
 
 from llm_studio.errors import StudioError, UsageError
 from llm_studio.server.body import Body, too_large
-from llm_studio.server.connection import HEADER_SECONDS, Connection
 from llm_studio.server.capture import MOST, Capture
+from llm_studio.server.connection import HEADER_SECONDS, Connection
 from llm_studio.server.dialect import Dialect, dialect_of, error_answer
 from llm_studio.server.renaming import MODEL_FIRST, named_for
 from llm_studio.server.security import (
