@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_studio import text
 from llm_studio.text import escaped, has_controls, untrusted, untrusted_line
 
 ANY = st.text(st.characters(), max_size=200)  # lone surrogates too
@@ -81,3 +83,10 @@ def test_escaped_json_means_the_same_and_holds_no_control(text: str) -> None:
     assert not any(map(harmful, written))
     assert json.loads(written) == {"a": text}
     written.encode()
+
+
+def test_what_is_let_through_unlooked_at_is_safe() -> None:
+    """The short way asks whether all is printable; no character may be both."""
+    unsafe = re.compile(text._UNSAFE)
+    letters = map(chr, range(0x110000))
+    assert not any(letter.isprintable() and unsafe.match(letter) for letter in letters)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from io import TextIOWrapper
 
 from llm_studio.cli.commands import BY_NAME, COMMANDS, Command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,25 +63,29 @@ def _answer(words: list[str]) -> int:
 
 def _guarded(words: list[str]) -> int:
     """Failures become plain words and an exit code; only a defect shows a traceback."""
-    from llm_studio.cli.output import report
     from llm_studio.errors import StudioError
 
     try:
         return _run(words)
     except StudioError as error:
+        from llm_studio.cli.output import report
+
         report(error)
         return error.exit_code
 
 
 def _run(words: list[str]) -> int:
-    import argparse
-    from importlib import import_module
-
     name, rest = (words[0], words[1:]) if words else ("list", [])
     command = BY_NAME.get(name)
     if command is None:
         raise _unknown(name)
-    module = import_module(f"llm_studio.cli.{command.module}")
+    module = __import__(f"llm_studio.cli.{command.module}", fromlist=["run"])
+    if hasattr(module, "quick"):  # a form so plain that `argparse` would cost more than all else
+        done: int | None = module.quick(rest)
+        if done is not None:
+            return done
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog=f"llm-studio {command.name}",
         description=module.__doc__,

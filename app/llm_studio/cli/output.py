@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TextIO
 
 from llm_studio.errors import StudioError
 from llm_studio.text import escaped, untrusted, untrusted_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, TextIO
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -77,6 +78,7 @@ def _wrapped(text: str, stream: TextIO, first: str, further: str) -> list[str]:
     """A sentence as lines of the terminal's width; whole where nobody reads it there."""
     if not stream.isatty():
         return [first + text] if text else []
+    import shutil
     from textwrap import wrap
 
     width = max(min(shutil.get_terminal_size((80, 24)).columns, 100) - 4, 20)
@@ -90,21 +92,25 @@ def _wrapped(text: str, stream: TextIO, first: str, further: str) -> list[str]:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table; a flexible one gives up width first."""
 
-    title: str
-    right: bool = False
-    flexible: bool = False
+    __slots__ = ("flexible", "right", "title")
+
+    def __init__(self, title: str, right: bool = False, flexible: bool = False) -> None:
+        self.title = title
+        self.right = right
+        self.flexible = flexible
 
 
-@dataclass(frozen=True, slots=True)
 class Cell:
     """Text that may come from anywhere, and its style."""
 
-    text: str
-    style: str = ""
+    __slots__ = ("style", "text")
+
+    def __init__(self, text: str, style: str = "") -> None:
+        self.text = text
+        self.style = style
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]]) -> None:
@@ -164,6 +170,8 @@ def _width(text: str) -> int:
 
 
 def _terminal_width() -> int:
+    import shutil
+
     return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 10_000
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
+import os
 import time
-from typing import Any
 
+from llm_studio import __version__
+from llm_studio.cli.glance import glance, written
 from llm_studio.cli.output import print_json, say, say_wrapped, styled
-from llm_studio.cli.studio import check_version, connect
-from llm_studio.client import Unreachable
-from llm_studio.text import untrusted_line
+from llm_studio.place import socket_name, state_folder
+from llm_studio.text import escaped, untrusted_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
 
 _STYLE = {"ready": "green", "failed": "red", "stopped": "dim", "asleep": "dim"}
 
@@ -19,7 +24,24 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--command", action="store_true", help="print the engine's command line")
 
 
+def quick(words: list[str]) -> int | None:
+    """The plain forms asked of a studio that runs: as fast as Python starts."""
+    if words not in ([], ["--json"]):
+        return None
+    status = glance(socket_name(state_folder(os.environ)), "/status")
+    if status is None:
+        return None
+    if words:
+        print(escaped(written(status)))
+    else:
+        _tell(status)
+    return 0 if status["state"] == "ready" else 3
+
+
 def run(arguments: argparse.Namespace) -> int:
+    from llm_studio.cli.studio import connect
+    from llm_studio.client import Unreachable
+
     try:
         status = connect().ask("GET", "/status")
     except Unreachable:
@@ -34,8 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         say(untrusted_line(shlex.join((status["engine"] or {}).get("command", [])), limit=100_000))
     else:
-        check_version(status)
-        _show(status)
+        _tell(status)
     return 0 if status["state"] == "ready" else 3
 
 
@@ -43,6 +64,14 @@ NOTHING: dict[str, Any] = {
     "state": "stopped", "profile": None, "desired": None, "engine": None, "gateway": None,
     "api": None, "detail": "no studio runs", "studio": None,
 }  # fmt: skip
+
+
+def _tell(status: dict[str, Any]) -> None:
+    if status["studio"]["version"] != __version__:
+        from llm_studio.cli.studio import check_version
+
+        check_version(status)
+    _show(status)
 
 
 def _show(status: dict[str, Any]) -> None:
@@ -61,7 +90,7 @@ def _show(status: dict[str, Any]) -> None:
     say(f"  gateway   {status['gateway']}")
     say(f"  api       {status['api']}")
     say(f"  requests  {status['running']} running, {status['waiting']} waiting")
-    for other in status["beside"]:
+    for other in status.get("beside", ()):
         state = styled(other["state"], _STYLE.get(other["state"], "yellow"))
         say(
             f"  beside    {untrusted_line(other['profile'] or '')}: {state}, {_ago(other['since'])}"

@@ -136,7 +136,7 @@ class ProcessEngine:
             try:
                 kept = json.loads(path.read_text(encoding="utf-8"))
                 pid, born = kept.pop("pid"), kept.pop("born")
-                kept["command"] = tuple(kept["command"])
+                kept["command"], kept["models"] = tuple(kept["command"]), tuple(kept["models"])
                 running = Running(**kept)
             except (OSError, ValueError, TypeError, KeyError):
                 continue

@@ -1,4 +1,7 @@
-"""Reads one stream of a container's log in a thread of its own, no faster than it is taken."""
+"""Reads one stream of a container's log in a thread of its own, as fast as Docker gives it.
+
+Docker forgets, silently, what a slow reader leaves with it; here, what is left is counted.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,17 @@ import asyncio
 import contextlib
 import struct
 import threading
+from collections import deque
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from typing import Any
 
 from llm_studio.engines.base import RawLine
+from llm_studio.engines.docker.frames import records
 from llm_studio.engines.docker.records import Assembler
 
-ROOM = 4 << 20
-"""Characters that wait to be taken; the thread rests at more."""
+ROOM = 16 << 20
+"""Characters that wait to be taken, the newest; the studio's log holds no more either."""
 _CUT = (OSError, ValueError, AttributeError, struct.error)
 """What the SDK's stream raises when its connection is cut in the middle of a record."""
 
@@ -24,9 +30,10 @@ class Follower:
     def __init__(self, open_stream: Callable[[], Any], assembler: Assembler) -> None:
         self._open = open_stream
         self._assembler = assembler
-        self._room = threading.Condition()
-        self._lines: list[RawLine] = []
+        self._room = threading.Lock()
+        self._waiting: deque[tuple[list[RawLine], int]] = deque()
         self._size = 0
+        self._left_out = 0
         self._stream: Any = None
         self._ended = self._closed = False
         self._error: Exception | None = None
@@ -49,11 +56,15 @@ class Follower:
                 await self._filled.wait()
                 self._filled.clear()
                 with self._room:
-                    taken, self._lines, self._size = self._lines, [], 0
+                    taken, self._waiting, self._size = self._waiting, deque(), 0
+                    left_out, self._left_out = self._left_out, 0
                     ended = self._ended
-                    self._room.notify()
-                if taken:
-                    yield taken
+                if left_out:
+                    first = taken[0][0]
+                    gap = f"{left_out} lines of the engine are left out here: "
+                    first[0] = replace(first[0], gap=gap + "it writes faster than they can be read")
+                for lines, _ in taken:
+                    yield lines
                 if ended:
                     if self._error is not None:
                         raise self._error
@@ -66,7 +77,6 @@ class Follower:
         with self._room:
             self._closed = True
             stream = None if self._ended else self._stream
-            self._room.notify()
         if stream is not None:
             # Of the stream and not of its response: that one dead-locks while a read goes on.
             with contextlib.suppress(*_CUT):
@@ -82,10 +92,10 @@ class Follower:
                 stream.close()
                 return
             with contextlib.suppress(*_CUT):
-                for record in stream:
-                    for line in self._assembler.take(record):
-                        if not self._put(line, notify):
-                            return
+                for batch in records(stream):
+                    lines = self._assembler.take(batch)
+                    if lines and not self._put(lines, notify):
+                        return
         except Exception as error:  # raised again by who takes the lines
             self._error = error
         finally:
@@ -96,12 +106,16 @@ class Follower:
                 self._stream._response.close()
             notify()
 
-    def _put(self, line: RawLine, notify: Callable[[], None]) -> bool:
+    def _put(self, lines: list[RawLine], notify: Callable[[], None]) -> bool:
+        size = sum([len(line.text) + 64 for line in lines])
         with self._room:
-            self._room.wait_for(lambda: self._closed or self._size < ROOM)
-            first = not self._lines
-            self._lines.append(line)
-            self._size += len(line.text) + 64
+            first = not self._waiting
+            self._waiting.append((lines, size))
+            self._size += size
+            while self._size > ROOM and len(self._waiting) > 1:
+                oldest, size = self._waiting.popleft()
+                self._size -= size
+                self._left_out += len(oldest)
             closed = self._closed
         if first:
             notify()

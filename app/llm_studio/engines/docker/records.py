@@ -1,7 +1,9 @@
 """Docker's log records as lines, and the mark after which to go on reading.
 
 A mark is `<nanoseconds>:<count>`: the time of the last record, and how many records of that
-time were read. Docker can be asked for records since a time, which repeats those.
+time were read. Docker can be asked for records since a time, which repeats those. When it begins
+a new log file, it repeats some as well, by itself; to a reader that is a whole file behind it
+gives the next file but one, without a word.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import calendar
 import re
 import time
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from llm_studio.engines.base import RawLine
@@ -18,6 +22,12 @@ LIMIT = 64 << 10
 PIECE = 16 << 10
 """Where Docker cuts a line in pieces."""
 _NOTE = 64
+_UNORDERED = 50_000_000
+"""Nanoseconds by which records of an engine's two outputs may come in the wrong order."""
+_REMEMBERED = 5000
+"""Records of such a time, at most."""
+_LEAP, _LATE, _MUCH = 250_000_000, 1.0, 8 << 20
+"""A leap in time is doubtful where the reader is late, and had much to read since it was not."""
 _STAMP = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(?:Z|([+-])(\d\d):?(\d\d))"
 )
@@ -82,32 +92,60 @@ class Assembler:
         self._until = mark
         self._resuming = mark.time > 0
         self._skipped = 0
-        self._last = mark
+        self._last = mark.time
+        self._count = mark.count
+        self._seen: deque[int] = deque(maxlen=_REMEMBERED)
         self._begun = b""
         self._size = 0
         self._open = False
+        self._second = b""
+        self._base = 0
+        self._since_live: int | None = None
+        self._gap = ""
 
-    def take(self, record: bytes) -> list[RawLine]:
-        """The lines that this record ends; it may show that the one before has ended too."""
+    def take(self, records: Iterable[bytes]) -> list[RawLine]:
+        """The lines that these records end; one may show that the line before it has ended too."""
+        lines: list[RawLine] = []
+        for record in records:
+            moment, text = self._apart(record)
+            if self._resuming and self._known(moment):
+                continue
+            if moment < self._last and self._repeated(moment):
+                continue
+            if moment - self._last > _LEAP and self._last:
+                self._doubt(moment)
+            if self._open and moment != self._last:
+                lines.append(self._line())
+            if moment == self._last:
+                self._count += 1
+            else:
+                self._last, self._count = moment, 1
+            self._seen.append(moment)
+            if not self._open and text[-1:] == b"\n" and not self._gap:  # nearly all are like this
+                said = text[:-1].decode("utf-8", "replace")
+                lines.append(RawLine(said, moment / 1e9, f"{moment}:{self._count}"))
+                continue
+            self._open = True
+            self._size += len(text.removesuffix(b"\n"))
+            if len(self._begun) <= LIMIT:
+                self._begun += text
+            # The driver `local` of some versions forgets the newline after the last piece.
+            if text.endswith(b"\n") or len(text) != PIECE:
+                lines.append(self._line())
+        self._measure(lines)
+        return lines
+
+    def _apart(self, record: bytes) -> tuple[int, bytes]:
+        """A record's time and its text."""
+        if record[:20] == self._second and record[29:31] == b"Z ":
+            return self._base + int(record[20:29]), record[31:]
         stamp, space, text = record.partition(b" ")
         moment = nanoseconds(stamp.decode("ascii", "replace")) if space else 0
         if not moment:
-            moment, text = self._last.time, record
-        if self._resuming and self._known(moment):
-            return []
-        lines = []
-        if self._open and moment != self._last.time:
-            lines.append(self._line())
-        count = self._last.count + 1 if moment == self._last.time else 1
-        self._last = Mark(moment, count)
-        self._open = True
-        self._size += len(text.removesuffix(b"\n"))
-        if len(self._begun) <= LIMIT:
-            self._begun += text
-        # The driver `local` of some versions forgets the newline after the last piece.
-        if text.endswith(b"\n") or len(text) != PIECE:
-            lines.append(self._line())
-        return lines
+            return self._last, record
+        if len(stamp) == 30 and stamp.endswith(b"Z"):
+            self._second, self._base = stamp[:20], moment - moment % 1_000_000_000
+        return moment, text
 
     def rest(self) -> RawLine | None:
         """What was written without the end of a line, when nothing more can come."""
@@ -122,6 +160,31 @@ class Assembler:
         self._resuming = False
         return False
 
+    def _repeated(self, moment: int) -> bool:
+        """Whether Docker begins to repeat itself; then all is known till it is where it was."""
+        if self._last - moment < _UNORDERED and moment not in self._seen:
+            return False
+        self._until, self._skipped = Mark(self._last, self._count), 0
+        self._resuming = True
+        return True
+
+    def _measure(self, lines: list[RawLine]) -> None:
+        if self._since_live is not None:
+            self._since_live += sum([len(line.text) for line in lines])
+        if lines and time.time() - lines[-1].time < _LATE / 2:
+            self._since_live = 0
+
+    def _doubt(self, moment: int) -> None:
+        """Whether what Docker kept of the log ended before it could be read."""
+        late = time.time() - self._last / 1e9 > _LATE
+        if late and self._since_live is not None and self._since_live > _MUCH:
+            seconds = (moment - self._last) / 1e9
+            self._gap = (
+                f"{seconds:.1f} s of the engine's log may be missing here: "
+                "it writes faster than Docker's log can be read"
+            )
+            self._since_live = 0
+
     def _line(self) -> RawLine:
         raw, size = self._begun, self._size
         self._begun, self._size, self._open = b"", 0, False
@@ -129,4 +192,5 @@ class Assembler:
             text = raw[: LIMIT - _NOTE].decode("utf-8", "replace") + f"… ({size} bytes)"
         else:
             text = raw.removesuffix(b"\n").decode("utf-8", "replace")
-        return RawLine(text, self._last.time / 1e9, str(self._last))
+        gap, self._gap = self._gap, ""
+        return RawLine(text, self._last / 1e9, f"{self._last}:{self._count}", gap)
