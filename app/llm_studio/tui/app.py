@@ -57,10 +57,17 @@ class StudioApp(TerminalApp[None]):
         super().__init__()
         self.settings = settings
         self.wire = wire or Wire(socket_path(settings.paths.state))
-        self.link = Link(self.wire, changed=self._news, ended=self._job_ended, start=start)
+        self.link = Link(
+            self.wire,
+            changed=self._news,
+            ended=self._job_ended,
+            alert=lambda text, level: self.tell(text, level if level != "info" else "information"),
+            start=start,
+        )
         self.wishes = Wishes(self)
         self._pane_id = ""
         self._awake: Pane | None = None
+        self._told: object = None
         for each in THEMES:
             self.register_theme(each)
         self.theme = theme_for(theme or settings.theme)
@@ -111,7 +118,10 @@ class StudioApp(TerminalApp[None]):
         base.set_class(bool(view.status) and not view.live, "-stale")
         if self._awake is not None:
             self._awake.look(view)
-        self.refresh_bindings()
+        told = (view.link, view.status, view.jobs)
+        if told != self._told:  # keys that work depend on it; a mere sample changes none
+            self._told = told
+            self.refresh_bindings()
 
     def _job_ended(self, job: Job) -> None:
         self.wishes.ended(job)

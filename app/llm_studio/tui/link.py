@@ -23,7 +23,8 @@ PATIENCE = (0.1, 0.3, 1.0, 3.0)
 
 
 class Link:
-    """Calls `changed` with every new view, and `ended` with every job that came to its end."""
+    """Calls `changed` with every new view, `ended` with every job that came to its end, and
+    `alert` with what somebody should know and how grave it is."""
 
     def __init__(
         self,
@@ -31,12 +32,14 @@ class Link:
         *,
         changed: Callable[[View], None],
         ended: Callable[[Job], None],
+        alert: Callable[[str, str], None],
         start: Callable[[], None] = start_studio,
     ) -> None:
         self.wire = wire
         self.view = View(since=time.time())
         self._changed = changed
         self._ended = ended
+        self._alert = alert
         self._start = start
         self._may_start = True
         self._stale = asyncio.Event()
@@ -123,6 +126,10 @@ class Link:
                 self.refresh()
         elif event.name == "job":
             self._take_job(Job.of(event.data))
+        elif event.name == "sample":
+            self._replace(sample=event.data)
+        elif event.name == "alert" and not event.data["over"]:
+            self._alert(event.data["text"], event.data["level"])
 
     def _take_job(self, job: Job) -> None:
         others = tuple(each for each in self.view.jobs if each.id != job.id)

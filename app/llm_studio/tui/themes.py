@@ -56,6 +56,8 @@ _TERMINAL = Theme(
     panel="ansi_default",
     boost="ansi_default",
     variables={
+        "ansi-background": "ansi_default",
+        "ansi-foreground": "ansi_default",
         "dim": "ansi_default",
         "cursor": "ansi_default",
         "mark": "ansi_default",

@@ -156,6 +156,21 @@ class Pulse:
     """How full the fullest slot's context is, from 0 to 1."""
     gpus: tuple[Gauge, ...] | None = None
 
+    @classmethod
+    def of(cls, sample: Mapping[str, Any]) -> Self:
+        """What the header shows of a sample."""
+        engine = sample.get("engine") or {}
+        used, fits = engine.get("context_used"), engine.get("context")
+        gpus = sample["gpus"]
+        known = [gpu for gpu in gpus if gpu["memory_total"] and gpu["memory_used"] is not None]
+        return cls(
+            engine.get("speed"),
+            used / fits if used is not None and fits else None,
+            tuple(Gauge(gpu["id"], gpu["memory_used"], gpu["memory_total"]) for gpu in known)
+            if known or not gpus
+            else None,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -170,11 +185,16 @@ class View:
     files: tuple[ModelFile, ...] = ()
     jobs: tuple[Job, ...] = ()
     """Those that run."""
-    pulse: Pulse = Pulse()
+    sample: Mapping[str, Any] | None = None
+    """The latest readings, as the wire's `Sample` has them."""
 
     @property
     def live(self) -> bool:
         return self.link == "live"
+
+    @property
+    def pulse(self) -> Pulse:
+        return Pulse.of(self.sample) if self.sample and self.live else Pulse()
 
     @property
     def shown_profiles(self) -> tuple[Profile, ...]:

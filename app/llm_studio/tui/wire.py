@@ -22,7 +22,7 @@ SILENCE = 40.0
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened, and the number of the last job's change before the next one."""
+    """One thing that happened. A stream that begins with its mark goes on after it."""
 
     name: str
     data: Any
@@ -65,18 +65,18 @@ class Wire:
             raise StudioError("The connection to the studio broke", why=str(error)) from error
 
     async def events(self, mark: str = "") -> AsyncIterator[Event]:
-        """What changes, as it does, until the studio ends. It begins with the present status,
-        and with the jobs that changed since an earlier stream's mark."""
+        """What changes, as it does, until the studio ends: first the present status, then jobs
+        and alerts that are newer than an earlier stream's mark, and a sample each second."""
         reader, writer = await self._connect()
         try:
-            writer.write(request_for("GET", "/events", Last_Event_ID=f".{mark}" if mark else ""))
+            writer.write(request_for("GET", "/events?samples=true", Last_Event_ID=f".{mark}" if mark else ""))
             name = ""
             while line := await asyncio.wait_for(reader.readline(), SILENCE):
                 field, _, value = line.decode(errors="replace").strip().partition(": ")
                 if field == "event":
                     name = value
                 elif field == "id":
-                    mark = value.rpartition(".")[2]
+                    mark = value.partition(".")[2]
                 elif field == "data":
                     data = gated(json.loads(value))
                 elif not field and name:

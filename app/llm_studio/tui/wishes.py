@@ -69,8 +69,7 @@ class Wishes:
             if not answer.id:
                 return False
         answered = await self._app.wire.ask("POST", "/stop", model=id_ or None)
-        if answered["job"]:
-            self._mine.add(answered["job"]["id"])
+        self._mine |= {job["id"] for job in answered["jobs"]}
         return True
 
     def _served(self, id_: str) -> list[Serving]:

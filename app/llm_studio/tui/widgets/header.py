@@ -33,11 +33,11 @@ class Header(Painted):
         super().__init__()
         self._view = View()
         self._host = socket.gethostname().partition(".")[0]
-        self._clock = None
 
     def look(self, view: View) -> None:
-        self._view = view
-        self.refresh()
+        before, self._view = self._view, view
+        if (before.link, before.status, before.pulse) != (view.link, view.status, view.pulse):
+            self.refresh()
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)

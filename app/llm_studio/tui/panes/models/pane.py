@@ -56,6 +56,7 @@ class ModelsPane(Pane):
         self._trials: dict[str, Trial] = {}
         self._profiles: tuple[Profile, ...] | None = None
         self._shown: tuple[str, Content] | None = None
+        self._seen: object = None
 
     def compose(self) -> ComposeResult:
         yield Input(placeholder="Filter: words, or #tag", id="filter", select_on_focus=False)
@@ -69,6 +70,10 @@ class ModelsPane(Pane):
     # News
 
     def look(self, view: View) -> None:
+        seen = (view.link, view.status, view.profiles, view.files)
+        if seen == self._seen:
+            return
+        self._seen = seen
         if view.profiles is not self._profiles:
             self._profiles = view.profiles
             self._details.clear()
@@ -114,7 +119,7 @@ class ModelsPane(Pane):
         self.studio.refresh_bindings()
 
     def _look_closely(self) -> None:
-        self.run_worker(self._detail(), group="detail", exclusive=True, exit_on_error=False)
+        self.run_worker(self._detail, group="detail", exclusive=True, exit_on_error=False)
 
     async def _detail(self) -> None:
         """Show what is known at once, then ask for the rest."""

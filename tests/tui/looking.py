@@ -1,0 +1,84 @@
+"""The UI opened on a studio, and what is on its screen."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+from tests.tui.scripted_studio import ScriptedStudio
+
+from llm_studio.settings import load_settings
+from llm_studio.tui.app import StudioApp
+from llm_studio.tui.wire import Wire
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+class Look:
+    """One terminal: presses keys, and reads the screen."""
+
+    def __init__(self, app: StudioApp, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def type(self, text: str) -> None:
+        names = {" ": "space", "#": "number_sign", "/": "slash", "-": "minus", ".": "full_stop"}
+        await self.press(*(names.get(letter, letter) for letter in text))
+
+    @property
+    def lines(self) -> list[str]:
+        strips = self.app.screen._compositor.render_strips()
+        return [strip.text.rstrip() for strip in strips]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    async def until(self, what: str | Callable[[], Any], limit: float = 10) -> None:
+        """Until the screen shows a text, or something holds."""
+        end = time.monotonic() + limit
+        while not (what in self.text if isinstance(what, str) else what()):
+            assert time.monotonic() < end, f"{what!r} did not come about:\n{self.text}"
+            await self.pilot.pause(0.01)
+
+    def same_as_before(self, name: str) -> None:
+        """Compare the screen with the one that was looked at and kept."""
+        size = self.app.size
+        path = SNAPSHOTS / f"{name}-{size.width}x{size.height}.txt"
+        if os.environ.get("UPDATE_SNAPSHOTS"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(self.text + "\n")
+        assert path.exists(), f"{path} is missing: UPDATE_SNAPSHOTS=1 writes it"
+        assert self.text + "\n" == path.read_text(), "the screen changed: look, then UPDATE_SNAPSHOTS=1"
+
+
+def _never() -> None:
+    raise AssertionError("no studio is to be started here")
+
+
+@asynccontextmanager
+async def opened(
+    studio: ScriptedStudio,
+    *,
+    size: tuple[int, int] = (100, 30),
+    theme: str = "dark",
+    start: Callable[[], None] = _never,
+    ready: bool = True,
+) -> AsyncIterator[Look]:
+    """The UI in a terminal of this size, once it shows what the studio tells."""
+    app = StudioApp(load_settings(), theme=theme, wire=Wire(studio.path), start=start)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        look = Look(app, pilot)
+        if ready:
+            await look.until(lambda: app.view.profiles is not None and app.view.live)
+            await pilot.pause()
+        yield look
