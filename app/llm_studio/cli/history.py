@@ -17,7 +17,10 @@ from llm_studio.errors import UsageError
 from llm_studio.text import untrusted_line
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_BYTES = ("memory", "disk", "swap", "mapped", "sent", "received")
+_BYTES = {
+    "memory_used", "memory_free", "memory_available", "swap_used", "disk_free", "engine_memory",
+    "engine_mapped", "sent", "received", "pcie_sent", "pcie_received",
+}  # fmt: skip
 _LEVELS = {"error": "red", "warning": "yellow"}
 
 
@@ -93,6 +96,6 @@ def _summary(page: dict[str, Any]) -> None:
 def _figure(name: str, value: float) -> str:
     from llm_studio.cli.output import size
 
-    if any(word in name.rpartition(".")[2] for word in _BYTES) and value >= 1024:
+    if name.rpartition(".")[2] in _BYTES:
         return size(int(value))
     return f"{value:.1f}"

@@ -6,6 +6,8 @@ request in flight has done so far is in `/slots`; the sum of both, twice, is the
 
 from __future__ import annotations
 
+import contextlib
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -104,10 +106,10 @@ def _counters(answer: httpx.Response | None) -> dict[str, float]:
     for line in answer.text.splitlines() if answer is not None else ():
         name, _, value = line.partition(" ")
         if name.startswith("llamacpp:"):
-            try:
-                found[name.removeprefix("llamacpp:")] = float(value)
-            except ValueError:
-                continue
+            with contextlib.suppress(ValueError):
+                number = float(value)
+                if math.isfinite(number):
+                    found[name.removeprefix("llamacpp:")] = number
     return found
 
 
@@ -115,7 +117,7 @@ def _slots(answer: httpx.Response | None) -> list[Reading] | None:
     """The slots, from the form that this build gives them."""
     try:
         told = answer.json() if answer is not None else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(told, list):
         return None

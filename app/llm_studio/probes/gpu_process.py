@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llm_studio.schema import GpuSample
 
@@ -25,12 +23,16 @@ NOTHING_HERE = 300.0
 """Seconds until a machine without GPUs is looked at again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gpus:
+class Gpus(BaseModel):
     """What was read, and what is wrong with drivers."""
 
-    gpus: tuple[GpuSample, ...] = ()
-    notes: tuple[str, ...] = ()
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gpus: tuple[GpuSample, ...]
+    notes: tuple[str, ...]
+
+
+NOTHING = Gpus(gpus=(), notes=())
 
 
 class GpuReader:
@@ -41,7 +43,7 @@ class GpuReader:
         self._process: asyncio.subprocess.Process | None = None
         self._next_start = 0.0
         self._failures = 0
-        self.last = Gpus()
+        self.last = NOTHING
 
     async def read(self) -> Gpus:
         """The GPUs now; the last known, all stale, while none can be read."""
@@ -78,9 +80,7 @@ class GpuReader:
         line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
         if not line:
             raise BrokenPipeError("it ended")
-        told = json.loads(line)
-        gpus = tuple(GpuSample.model_validate(reading) for reading in told["gpus"])
-        return Gpus(gpus, tuple(map(str, told["notes"])))
+        return Gpus.model_validate_json(line)
 
     def _failed(self, returncode: int | None, error: Exception) -> None:
         pause = TRY_AGAIN[min(self._failures, len(TRY_AGAIN) - 1)]
@@ -88,7 +88,7 @@ class GpuReader:
         self._next_start = time.monotonic() + pause
         stale = tuple(gpu.model_copy(update={"stale": True}) for gpu in self.last.gpus)
         if returncode == 0:
-            self.last = Gpus(stale, self.last.notes)
+            self.last = Gpus(gpus=stale, notes=self.last.notes)
             return
         if isinstance(error, TimeoutError):
             why = f"The GPU driver did not answer for {PATIENCE:.0f} s"
@@ -96,7 +96,8 @@ class GpuReader:
             why = f"The GPU driver crashed the process that asked it ({_name(-returncode)})"
         else:
             why = f"The GPUs cannot be read: {error or type(error).__name__}"
-        self.last = Gpus(stale, (f"{why}. It is tried again; `nvidia-smi` may tell more.",))
+        told = f"{why}. It is tried again; `nvidia-smi` may tell more."
+        self.last = Gpus(gpus=stale, notes=(told,))
 
     async def rest(self) -> None:
         """Nobody wants to know: let go of the driver, so that GPUs can sleep or be reset."""

@@ -49,6 +49,12 @@ class Gone(Exception):
         self.what = what
         self.hint = hint
 
+    @classmethod
+    def because(cls, error: pynvml.NVMLError) -> Gone:
+        if error.value in _GONE:
+            return cls(*_GONE[error.value])
+        return cls(f"The GPU does not answer: {told(error)}", "`nvidia-smi` tells more.")
+
 
 def open_driver() -> str | None:
     """Start to talk to the driver: None if that worked, else why not; nothing if there is none."""
@@ -99,7 +105,7 @@ class Handle:
             found = getattr(pynvml, function)(self.raw, *arguments)
         except pynvml.NVMLError as error:
             if error.value in _GONE:
-                raise Gone(*_GONE[error.value]) from error
+                raise Gone.because(error) from error
             if error.value in _UNKNOWN_HERE:
                 self._muted[function, arguments] = time.monotonic() + MUTE
             else:
@@ -113,8 +119,7 @@ class Handle:
     def require_an_answer(self) -> None:
         """Raises Gone where not one question was answered."""
         if not self.answered:
-            why = f": {told(self._last)}" if self._last is not None else ""
-            raise Gone(f"The GPU does not answer{why}", "`nvidia-smi` tells more.")
+            raise Gone.because(self._last or pynvml.NVMLError(pynvml.NVML_ERROR_UNKNOWN))
 
 
 def told(error: pynvml.NVMLError) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm_studio.studio.marks import Marks
-from llm_studio.studio.state import Phase, State
+from llm_studio.studio.state import Failure, Phase, State
 from llm_studio.studio.watch import OUT_OF_REACH
 
 
@@ -24,11 +24,8 @@ class Changes:
         if state.phase is Phase.READY:
             self._loaded(state.profile or "")
         elif state.phase is Phase.FAILED:
-            failure = state.failure
-            crashed = self._major is Phase.READY and not (failure and failure.cause == OUT_OF_REACH)
-            what = failure.what if failure else "it failed"
-            kind, about = "crashed" if crashed else "failed", state.profile or ""
-            self._marks.add(kind, about, f"{about}: {what}", level="error")
+            if state.failure is not None and state.failure is not before.failure:
+                self._failed(state.profile or "", state.failure)
         elif state.phase is Phase.STOPPED and self._major is not Phase.STOPPED:
             about = before.profile or ""
             self._marks.add("stopped", about, state.detail or f"{about} was stopped")
@@ -44,3 +41,8 @@ class Changes:
             self._marks.add("switched", profile, f"{profile} is ready, in place of {former}")
         else:
             self._marks.add("loaded", profile, f"{profile} is ready")
+
+    def _failed(self, profile: str, failure: Failure) -> None:
+        crashed = self._major is Phase.READY and failure.cause != OUT_OF_REACH
+        kind = "crashed" if crashed else "failed"
+        self._marks.add(kind, profile, f"{profile}: {failure.what}", level="error")

@@ -24,6 +24,8 @@ from llm_studio.studio.blocks import Block, Damaged, Writing
 
 MOST_POINTS = 2000
 """Points of an answer; a longer range is told more coarsely."""
+STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
+"""Seconds a point, where nobody asked for another number."""
 _FILE = re.compile(r"(\d{1,12})\.block")
 Numbers = Mapping[str, float]
 
@@ -287,7 +289,8 @@ class History:
 
     def slices(self, start: float, end: float, resolution: float) -> tuple[float, list[Slice]]:
         """The rows of a range, and the resolution that they are to be told with."""
-        resolution = max(resolution, (end - start) / MOST_POINTS, 1.0)
+        least = (end - start) / MOST_POINTS
+        resolution = max(resolution, next((s for s in STEPS if s >= least), least))
         tier = self.tier_for(start, end, resolution)
         return max(resolution, float(tier.step)), tier.slices(start, end)
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from llm_studio.probes.gpu_process import GpuReader, Gpus
+from llm_studio.probes.gpu_process import NOTHING, GpuReader, Gpus
 from llm_studio.probes.host import HostProbe
 from llm_studio.probes.lane import Lane
 from llm_studio.schema import GpuSample, HostSample, Sample
@@ -90,7 +90,7 @@ class Sampler:
         self._interval = interval
         self._pids: tuple[int, ...] = ()
         self._host_lane: Lane[HostSample] = Lane("host", self._read_host)
-        self._gpus: _Part[Gpus] = _Part(Gpus())
+        self._gpus: _Part[Gpus] = _Part(NOTHING)
         self._host: _Part[HostSample] = _Part(HostSample())
         self._engines: dict[str, tuple[EngineReading, _Part[None]]] = {}
         self._looked = -LOOKS

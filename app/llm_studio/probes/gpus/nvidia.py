@@ -38,6 +38,8 @@ class Nvidia:
     def __init__(self) -> None:
         self._open = False
         self._gpus: list[NvidiaGpu] = []
+        self._known: dict[int, Reading] = {}
+        """What each GPU once told of itself, so that one that is lost still has a name."""
         self._events: _Events | None = None
 
     def look(self) -> Found:
@@ -51,7 +53,10 @@ class Nvidia:
         except pynvml.NVMLError as error:
             return Found(notes=(f"The NVIDIA driver does not list its GPUs: {told(error)}.",))
         self._events = _Events()
-        self._gpus = [NvidiaGpu(index, self._events) for index in range(count)]
+        self._gpus = [
+            NvidiaGpu(index, self._events, self._known.setdefault(index, {}))
+            for index in range(count)
+        ]
         return Found(tuple(self._gpus))
 
     def close(self) -> None:
@@ -69,10 +74,11 @@ class Nvidia:
 class NvidiaGpu:
     """One GPU by its place on the PCI bus, which is how CUDA counts too when it is told so."""
 
-    def __init__(self, index: int, events: _Events) -> None:
+    def __init__(self, index: int, events: _Events, known: Reading) -> None:
         self._index = index
         self._events = events
-        self._fixed: Reading = {}
+        self._fixed = known
+        self._asked = False
         self._traffic = Lane(f"PCIe traffic of GPU {index}", self._measure_traffic)
         self._sent_received: tuple[int | None, int | None] = (None, None)
         self._gone: Gone | None = None
@@ -81,8 +87,7 @@ class NvidiaGpu:
             self._handle = Handle(pynvml.nvmlDeviceGetHandleByIndex(index))
             events.watch(self._handle)
         except pynvml.NVMLError as error:
-            hint = "Reboot; `sudo dmesg | grep Xid` tells more."
-            self._gone = Gone(f"The GPU cannot be opened: {told(error)}", hint)
+            self._gone = Gone.because(error)
 
     def close(self) -> None:
         self._traffic.close()
@@ -119,7 +124,7 @@ class NvidiaGpu:
     def _unchanging(self, handle: Handle) -> Reading:
         """What is asked once, as far as it was answered."""
         fixed = self._fixed
-        if not fixed:
+        if not self._asked:
             for field, function in (("name", "nvmlDeviceGetName"), ("uuid", "nvmlDeviceGetUUID")):
                 value = handle.ask(function)
                 if value is not None:
@@ -129,6 +134,7 @@ class NvidiaGpu:
                 fixed["pci"] = _text(pci.busId)
             fixed["pcie_generation_max"] = handle.ask("nvmlDeviceGetMaxPcieLinkGeneration")
             fixed["pcie_width_max"] = handle.ask("nvmlDeviceGetMaxPcieLinkWidth")
+            self._asked = handle.answered
         else:
             handle.answered = True
         return fixed
