@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
 import json
 import platform
+import subprocess
 import tarfile
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -168,3 +171,18 @@ def _tar(name: str, content: bytes) -> bytes:
         told.size, told.mode = len(content), 0o755
         tar.addfile(told, io.BytesIO(content))
     return packed.getvalue()
+
+
+@contextlib.contextmanager
+def kept_clean(registry: Registry) -> Iterator[Registry]:
+    """The registry while it runs; what Docker pulled from it is removed at the end."""
+    with registry:
+        yield registry
+    listed = subprocess.run(
+        ["docker", "images", "--digests", "--no-trunc", "--format", "{{.Repository}} {{.ID}}"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    lines = [line.split() for line in listed.stdout.splitlines()]
+    ids = {id_ for name, id_ in lines if name.startswith(registry.address)}
+    if ids:
+        subprocess.run(["docker", "rmi", "--force", *ids], check=False, capture_output=True)

@@ -24,8 +24,11 @@ def watch(client: Client, job_id: str) -> dict[str, Any]:
     try:
         job: dict[str, Any] = client.ask("GET", f"/jobs/{job_id}")
         for name, data in client.events() if job["state"] == "running" else ():
-            job = client.ask("GET", f"/jobs/{job_id}") if name == "status" else data
-            if job["id"] != job_id:
+            if name == "status":
+                job = client.ask("GET", f"/jobs/{job_id}")
+            elif name == "job" and data["id"] == job_id:
+                job = data
+            else:
                 continue
             if job["state"] != "running":
                 break

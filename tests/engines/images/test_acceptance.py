@@ -151,7 +151,9 @@ def test_a_test_that_is_cancelled_leaves_nothing(studio: str, tmp_path: Path) ->
 
 def test_the_tiny_model_is_a_gguf(tmp_path: Path) -> None:
     reader = gguf.GGUFReader(write_tiny_model(tmp_path / "tiny.gguf"))
-    tokens = reader.get_field("tokenizer.ggml.tokens").contents()
+    field = reader.get_field("tokenizer.ggml.tokens")
+    assert field is not None
+    tokens = field.contents()
     assert tokens[CALL_TOKEN] == CALL
     assert {tensor.tensor_type for tensor in reader.tensors} == {gguf.GGMLQuantizationType.F32}
     again = write_tiny_model(tmp_path / "again.gguf")
