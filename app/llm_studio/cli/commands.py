@@ -51,8 +51,8 @@ COMMANDS = (
     Command("chat", "[PROMPT]", "ask the model; without a prompt, a conversation", "chat"),
     Command(
         "image",
-        "list|pull|build|use|check|rollback|prune",
-        "container images of llama.cpp",
+        "ACTION",
+        "container images: list, pull, build, use, check, rollback, prune",
         "image",
         "image",
     ),
