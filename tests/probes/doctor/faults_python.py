@@ -171,6 +171,18 @@ def _(m: Machine) -> None:
     m.files[f"{SITE}/llama_cpp/lib/libggml-cpu.so"] = ""
 
 
+@case("python.gpu", WARNING, "llama-cpp-python is built without CUDA", f"{PIP} …/whl/cu124")
+def _(m: Machine) -> None:
+    m.driver["gpus"] = [gpu("GTX 1080 Ti", (6, 1))]
+    m.package("llama_cpp_python", "0.3.16")
+
+
+@case("python.gpu", WARNING, "llama-cpp-python is built without CUDA")
+def _(m: Machine) -> None:
+    m.driver |= {"driver": "570.133.07", "cuda": 12080}  # its build for CUDA 12 knows no Blackwell
+    m.package("llama_cpp_python", "0.3.16")
+
+
 @case(
     "python.gpu", WARNING, "xllamacpp is built without CUDA",
     f"{PIP} xllamacpp --index-url https://xorbitsai.github.io/xllamacpp/whl/cu128",

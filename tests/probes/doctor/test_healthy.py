@@ -103,7 +103,7 @@ def test_what_is_told_of_a_desktop() -> None:
     assert told["gpu.driver"] == (
         "NVIDIA 580.95.05, CUDA 13.0: NVIDIA GeForce RTX 4090, NVIDIA GeForce RTX 5070 Ti"
     )
-    assert told["models.folder"] == "/models: 1 model files, 20.0 GiB"
+    assert told["models.folder"] == "/models: 1 model file, 20.0 GiB"
     assert told["models.speed"] == (
         "2,684 MB/s: 20 GB in 7 s; 537 MB of qwen.gguf, read directly, past the page cache"
     )

@@ -112,4 +112,4 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")) if version else ()
 
 
-CHECK = Check("agents", "Installed", Group.AGENTS, 10, look, limit=15)
+CHECK = Check("agents", "Coding agents", Group.AGENTS, 10, look, limit=15)

@@ -115,4 +115,4 @@ def _denied(system: System, told: str) -> Finding:
     return fault(told, why, ('sudo usermod -aG docker "$USER"',), "Then log out and in again.")
 
 
-CHECK = Check("docker.daemon", "Daemon", Group.DOCKER, 10, look, limit=12)
+CHECK = Check("docker.daemon", "Docker", Group.DOCKER, 10, look, limit=12)

@@ -130,4 +130,4 @@ def _generation(image: Image, driver: Nvidia, name: str) -> Iterator[Finding]:
             )
 
 
-CHECK = Check("docker.image", "Image", Group.DOCKER, 40, look, limit=14)
+CHECK = Check("docker.image", "Engine image", Group.DOCKER, 40, look, limit=14)

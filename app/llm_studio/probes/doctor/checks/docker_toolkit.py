@@ -148,4 +148,4 @@ def _stale(system: System, driver: str) -> str:
     return "" if not versions or driver in versions or not driver else sorted(versions)[-1]
 
 
-CHECK = Check("docker.toolkit", "NVIDIA toolkit", Group.DOCKER, 30, look, limit=14)
+CHECK = Check("docker.toolkit", "NVIDIA Container Toolkit", Group.DOCKER, 30, look, limit=14)

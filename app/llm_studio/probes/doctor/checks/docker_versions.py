@@ -97,4 +97,4 @@ def _text(value: object) -> str:
     return str(value or "of unknown version")
 
 
-CHECK = Check("docker.versions", "Versions", Group.DOCKER, 20, look, limit=12)
+CHECK = Check("docker.versions", "Docker versions", Group.DOCKER, 20, look, limit=12)

@@ -169,4 +169,4 @@ def _apple(system: System) -> Finding:
     )
 
 
-CHECK = Check("gpu.driver", "Driver", Group.GPU, 10, look)
+CHECK = Check("gpu.driver", "GPU driver", Group.GPU, 10, look)

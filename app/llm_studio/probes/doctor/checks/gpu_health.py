@@ -58,4 +58,4 @@ def _of(gpu: Gpu) -> Iterator[Finding]:
         )
 
 
-CHECK = Check("gpu.health", "Health", Group.GPU, 20, look)
+CHECK = Check("gpu.health", "GPU health", Group.GPU, 20, look)

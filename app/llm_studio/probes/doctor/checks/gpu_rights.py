@@ -76,4 +76,4 @@ def _names(system: System, folder: str) -> list[str]:
         return []
 
 
-CHECK = Check("gpu.rights", "Device files", Group.GPU, 30, look)
+CHECK = Check("gpu.rights", "GPU device files", Group.GPU, 30, look)

@@ -36,7 +36,8 @@ def look(system: System) -> Iterator[Finding]:
     places = ", ".join(_told(system, folder) for folder in usable)
     if models:
         size = sum(model.size for model in models) / (1 << 30)
-        yield ok(f"{places}: {len(models)} model files, {size:.1f} GiB")
+        count = f"{len(models)} model file{'s' * (len(models) != 1)}"
+        yield ok(f"{places}: {count}, {size:.1f} GiB")
     else:
         yield warning(
             f"{places}: no model file (GGUF) is there",

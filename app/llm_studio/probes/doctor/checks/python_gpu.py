@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from llm_studio.probes.doctor.cuda import told
+from llm_studio.probes.doctor.cuda import makes_code_for, runs, told
 from llm_studio.probes.doctor.environments import Environment, environments, metadata
 from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok, warning
 from llm_studio.probes.doctor.nvidia import Nvidia, nvidia
@@ -177,19 +177,28 @@ def _llama_cpp_python(place: Place) -> Iterator[Finding]:
     if "llama-cpp-python" not in place.environment.packages:
         return
     libraries = place.names("llama-cpp-python", "llama_cpp/lib", "lib")
-    if not any("cuda" in name for name in libraries):
-        build = "cu130" if place.major >= 13 else "cu124"
-        yield warning(
-            f"{place.where}: llama-cpp-python is built without CUDA",
-            "n_gpu_layers has no effect in it: models run on the processor.",
-            (
-                place.environment.install(
-                    "llama-cpp-python --only-binary llama-cpp-python --extra-index-url "
-                    f"https://abetlen.github.io/llama-cpp-python/whl/{build}"
-                ),
-            ),
-            f"{NEVER} Or let it ask the gateway, which has the GPU.",
-        )
+    if any("cuda" in name for name in libraries):
+        return
+    build = _llama_cpp_build(place.driver)
+    index = f"https://abetlen.github.io/llama-cpp-python/whl/{build}"
+    words = f"llama-cpp-python --only-binary llama-cpp-python --extra-index-url {index}"
+    yield warning(
+        f"{place.where}: llama-cpp-python is built without CUDA",
+        "n_gpu_layers has no effect in it: models run on the processor.",
+        (place.environment.install(words),) if build else (),
+        f"{NEVER} Or let it ask the gateway, which has the GPU."
+        if build
+        else "Its makers publish no build for this driver and GPU: let it ask the gateway.",
+    )
+
+
+def _llama_cpp_build(driver: Nvidia) -> str:
+    """Its makers' own builds for CUDA: one of 12.4, one of 13.0."""
+    for cuda in ((13, 0), (12, 4)):
+        fits = driver.cuda and runs(cuda, driver.cuda)
+        if fits and all(makes_code_for(cuda, each) for each in driver.capabilities):
+            return f"cu{cuda[0]}{cuda[1]}"
+    return ""
 
 
 def _xllamacpp(place: Place) -> Iterator[Finding]:
@@ -224,4 +233,4 @@ def _vllm(place: Place) -> Iterator[Finding]:
 RULES: tuple[Callable[[Place], Iterator[Finding]], ...] = (
     _vllm, _llama_cpp_python, _xllamacpp, _onnxruntime, _jax, _flash_attention, _bitsandbytes,
 )  # fmt: skip
-CHECK = Check("python.gpu", "GPU packages", Group.PYTHON, 20, look, limit=15)
+CHECK = Check("python.gpu", "Python GPU packages", Group.PYTHON, 20, look, limit=15)

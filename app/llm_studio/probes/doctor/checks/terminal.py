@@ -141,4 +141,4 @@ def _tmux(system: System) -> Iterator[Finding]:
         )
 
 
-CHECK = Check("terminal", "Abilities", Group.TERMINAL, 10, look)
+CHECK = Check("terminal", "Terminal", Group.TERMINAL, 10, look)
