@@ -275,6 +275,13 @@ SETTINGS = (
         _one_of("roomy", "compact"),
     ),
     Setting(
+        "plain_output",
+        "Let Textual draw the terminal UI by itself, where llm-studio's own drawing goes wrong.",
+        lambda paths: False,
+        _switch_from_text,
+        _switch,
+    ),
+    Setting(
         "on_quit",
         "What becomes of the model when the terminal UI is left: ask, leave (it serves), or stop.",
         lambda paths: "ask",
@@ -393,6 +400,10 @@ class Settings:
     @property
     def density(self) -> str:
         return str(self.values["density"].value)
+
+    @property
+    def plain_output(self) -> bool:
+        return bool(self.values["plain_output"].value)
 
     @property
     def on_quit(self) -> str:

@@ -10,62 +10,100 @@ from typing import Any
 
 from llm_studio.tui import colours
 
-TABS = ("1 Models", "2 Monitor", "3 Logs", "4 Chat", "5 Bench", "6 Agents")
+TABS = {
+    "models": "1 Models",
+    "monitor": "2 Monitor",
+    "logs": "3 Logs",
+    "chat": "4 Chat",
+    "bench": "5 Bench",
+    "agents": "6 Agents",
+}
+"""The panes by their folders, as the tabs will name them. To import them would take too long."""
+_PANES = os.path.join(os.path.dirname(__file__), "panes")
 
 _modes: list[Any] | None = None
 """The terminal's modes before the skeleton took it over."""
 
 
-def taken_over() -> list[Any] | None:
-    """The modes that the terminal had before the skeleton was painted, if it was."""
-    return _modes
-
-
-def paint(theme: str) -> None:
-    """Take the terminal over and draw header, tabs and footer. Keys typed meanwhile are kept."""
+def paint(theme: str, environment: Mapping[str, str]) -> None:
+    """Take the terminal over and draw header and tabs. Keys typed meanwhile are kept."""
     global _modes
-    _modes = termios.tcgetattr(sys.stdin.fileno())
-    quiet = termios.tcgetattr(sys.stdin.fileno())
-    quiet[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN)
-    termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, quiet)
     columns, rows = os.get_terminal_size(sys.stdout.fileno())
-    _write(f"\x1b[?1049h\x1b[?25l{drawing(theme, columns, rows)}")
+    before = termios.tcgetattr(sys.stdin.fileno())
+    quiet = list(before)
+    quiet[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN)
+    _modes = before
+    termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, quiet)
+    palette = {"dark": colours.DARK, "light": colours.LIGHT}.get(theme)
+    pens = _Pens(palette, true_colour=environment.get("COLORTERM") in ("truecolor", "24bit"))
+    _write(f"\x1b[?1049h\x1b[?25l{drawing(pens, columns, rows)}")
+
+
+def hand_over() -> list[Any] | None:
+    """The UI draws from now on: the modes that the terminal had, if the skeleton changed them."""
+    global _modes
+    modes, _modes = _modes, None
+    return modes
 
 
 def clear() -> None:
-    """Give the terminal back as it was, where the UI did not come to do that."""
-    global _modes
-    if _modes is not None:
+    """Give the terminal back as it was, if the UI did not come to take it."""
+    modes = hand_over()
+    if modes is not None:
         _write("\x1b[m\x1b[?1049l\x1b[?25h")
-        termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, _modes)
-        _modes = None
+        termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, modes)
 
 
-def drawing(theme: str, columns: int, rows: int) -> str:
-    """The skeleton as escape sequences."""
-    palette = {"dark": colours.DARK, "light": colours.LIGHT}.get(theme, {})
-    ground = _colours(palette, "text", "background")
-    header = _colours(palette, "text", "panel")
-    tabs = "  ".join(TABS)[: columns - 1]
-    parts = [
-        f"\x1b[0{header}m\x1b[H{' llm-studio'[:columns]:<{columns}}",
-        f"\x1b[0{ground}m",
-        *(f"\x1b[{row}H{' ' * columns}" for row in range(2, rows)),
-        f"\x1b[2H{f' {tabs}':<{columns}}",
-        f"\x1b[0{header}m\x1b[{rows}H{' ' * columns}",
-        "\x1b[m\x1b[H",
-    ]
-    return "".join(parts)
+class _Pens:
+    """The few looks of the skeleton, in as many colours as the terminal has."""
+
+    def __init__(self, palette: Mapping[str, str] | None, *, true_colour: bool) -> None:
+        def colour(code: int, role: str) -> str:
+            if palette is None:
+                return ""
+            rgb = [int(palette[role][at : at + 2], 16) for at in (1, 3, 5)]
+            if true_colour:
+                return f";{code};2;{rgb[0]};{rgb[1]};{rgb[2]}"
+            return f";{code};5;{_of_256(*rgb)}"
+
+        ground = colour(48, "background")
+        panel = colour(48, "panel")
+        dim = colour(38, "dim") if palette else ";2"
+        self.ground = f"\x1b[0{colour(38, 'text')}{ground}m"
+        self.name = f"\x1b[0;1{colour(38, 'text')}{panel}m"
+        self.header = f"\x1b[0{dim}{panel}m"
+        self.chosen = f"\x1b[0;1;7{colour(38, 'accent') or ';36'}{ground}m"
+        self.tab = f"\x1b[0{dim}{ground}m"
 
 
-def _colours(palette: Mapping[str, str], front: str, back: str) -> str:
-    if not palette:
-        return ""
-    return f";38;2;{_rgb(palette[front])};48;2;{_rgb(palette[back])}"
+def drawing(pens: _Pens, columns: int, rows: int) -> str:
+    """The skeleton as escape sequences that write every cell."""
+    host = os.uname().nodename.partition(".")[0][: columns // 3]
+    name, state = " llm-studio", "   connecting"
+    room = columns - len(name) - len(host) - 1
+    header = f"{pens.name}{name}{pens.header}{state[:room]:<{room}}{host} "
+    parts = [f"\x1b[H{header}" if room > 0 else ""]
+    parts += [pens.ground, *(f"\x1b[{row}H{' ' * columns}" for row in range(2, rows + 1))]
+    at, pen = 1, pens.chosen
+    for folder, title in TABS.items():
+        label = f" {title} "
+        if at + len(label) > columns or not os.path.isdir(os.path.join(_PANES, folder)):
+            continue
+        parts.append(f"{pen}\x1b[2;{at}H{label}")
+        at, pen = at + len(label) + 1, pens.tab
+    return "".join([*parts, "\x1b[m\x1b[H"])
 
 
-def _rgb(hexadecimal: str) -> str:
-    return ";".join(str(int(hexadecimal[at : at + 2], 16)) for at in (1, 3, 5))
+def _of_256(red: int, green: int, blue: int) -> int:
+    """The nearest colour of the table, as Textual chooses it."""
+    from colorsys import rgb_to_hls
+
+    _, lightness, saturation = rgb_to_hls(red / 255, green / 255, blue / 255)
+    if saturation < 0.15:
+        grey = round(lightness * 25)
+        return 16 if grey == 0 else 231 if grey == 25 else 231 + grey
+    steps = [part / 95 if part < 95 else 1 + (part - 95) / 40 for part in (red, green, blue)]
+    return 16 + 36 * round(steps[0]) + 6 * round(steps[1]) + round(steps[2])
 
 
 def _write(text: str) -> None:

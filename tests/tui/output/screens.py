@@ -10,6 +10,7 @@ from rich.color import Color
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
+from tests.tui.output.emulator import Cell, Terminal
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
@@ -18,7 +19,6 @@ from llm_studio.tui.output.abilities import Abilities
 from llm_studio.tui.output.outlet import Outlet
 from llm_studio.tui.output.pace import Pace
 from llm_studio.tui.output.painter import Painter
-from tests.tui.output.emulator import Cell, Terminal
 
 Rows = list[list[Strip]]
 """A screen: for each row the strips of the widgets beside each other."""

@@ -8,13 +8,10 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from llm_studio.tui.output.abilities import Abilities
 from tests.tui.output.emulator import (
     Clusters,
     Terminal,
     all_emoji_narrow,
-    as_textual_counts,
     one_by_one,
 )
 from tests.tui.output.screens import (
@@ -29,6 +26,8 @@ from tests.tui.output.screens import (
     textuals_own,
     whole,
 )
+
+from llm_studio.tui.output.abilities import Abilities
 
 
 @contextmanager

@@ -49,20 +49,27 @@ def holds_picture(strip: Strip) -> bool:
     return any("\x1b" in text and _PICTURE.search(text) for text, _, _ in strip._segments)
 
 
-def cells_of(strip: Strip, pens: Pens) -> tuple[list[Cell], list[Pen]]:
-    """The columns of a strip. Controls are left out: text can never steer the terminal here."""
+def cells_of(strip: Strip, pens: Pens) -> tuple[list[Cell], list[Pen], bool]:
+    """The columns of a strip, and whether some are loose.
+
+    Controls are left out: text can never steer the terminal here.
+    """
     characters: list[Cell] = []
     drawn: list[Pen] = []
+    loose = False
     for text, style, _ in strip._segments:
         pen = pens.of(style)
         if (text.isascii() and text.isprintable()) or _NARROW.fullmatch(text):
             characters += text
-            if " " not in text or pen.blank is pen:
+            blank = pen.blank
+            if blank is pen or " " not in text:
                 drawn += [pen] * len(text)
+            elif text.isspace():
+                drawn += [blank] * len(text)
             else:
-                blank = pen.blank
                 drawn += [blank if letter == " " else pen for letter in text]
         else:
+            loose = True
             for cluster, width in _clusters(text):
                 if width:
                     cells = _cells(cluster, width)
@@ -70,7 +77,7 @@ def cells_of(strip: Strip, pens: Pens) -> tuple[list[Cell], list[Pen]]:
                     drawn += [pen.blank if cell == " " else pen for cell in cells]
                 else:
                     _join(cluster, characters)
-    return characters, drawn
+    return characters, drawn, loose
 
 
 def _clusters(text: str) -> Iterable[tuple[str, int]]:

@@ -17,11 +17,11 @@ from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.keys import Keys
 
+from llm_studio.tui import skeleton
 from llm_studio.tui.output.abilities import abilities
 from llm_studio.tui.output.outlet import ANSWER, Outlet
 from llm_studio.tui.output.pace import Pace
 from llm_studio.tui.output.painter import Painter
-from llm_studio.tui.skeleton import taken_over
 
 _ALTERNATE_SCREEN = "\x1b[?1049h"
 _UNSENT = 65_536
@@ -44,8 +44,7 @@ class TerminalDriver(LinuxDriver):
         self._bell = _Bell()
         self.exit_event = self._bell
         self._outlet: Outlet | None = None
-        self._before = taken_over()
-        self._entered = self._before is not None
+        self._skeleton_shows = False
         self._active = False
         self._lost = False
 
@@ -54,8 +53,8 @@ class TerminalDriver(LinuxDriver):
     def write(self, data: str) -> None:
         if self._outlet is None:
             return
-        if data == _ALTERNATE_SCREEN and self._entered:
-            self._entered = False  # the skeleton is there: entering again would clear it away
+        if data == _ALTERNATE_SCREEN and self._skeleton_shows:
+            self._skeleton_shows = False  # to enter that screen again would clear it away
             return
         if self._active and not self.plain:
             self.painter.write(data)
@@ -80,10 +79,12 @@ class TerminalDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         assert self._file is not None
         self._outlet = Outlet(self._file.fileno(), self._on_ready, self._on_lost, self.pace)
+        modes = skeleton.hand_over()
+        self._skeleton_shows = modes is not None
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self._active = True
-        if self._before is not None and self.attrs_before is not None:
-            self.attrs_before, self._before = self._before, None
+        if modes is not None:
+            self.attrs_before = modes
         self._watch_signals()
         if not self.plain:
             self.painter.attach(self._outlet)

@@ -90,8 +90,13 @@ class Encoder:
         self, changed: list[int], at: int, wanted: list[Cell], pens: list[Pen]
     ) -> tuple[int, int]:
         """The next changed cell after this run, and where the run ends. Short gaps are bridged."""
-        last = changed[at]
-        at += 1
+        last = changed[-1]
+        mostly = (last - changed[at]) * 5 < (len(changed) - at) * 6
+        if mostly and None not in wanted[changed[at] : last]:
+            at = len(changed)  # not worth a search
+        else:
+            last = changed[at]
+            at += 1
         while at < len(changed):
             following = changed[at]
             if following - last > 1:

@@ -9,7 +9,8 @@ from textual.strip import SGR_STYLES
 from llm_studio.text import has_controls
 
 _OFF = {
-    "1": "22", "2": "22", "3": "23", "4": "24", "21": "24", "5": "25", "6": "25", "7": "27", "9": "29",
+    "1": "22", "2": "22", "3": "23", "4": "24", "21": "24",
+    "5": "25", "6": "25", "7": "27", "9": "29",
 }  # fmt: skip
 """How an attribute ends alone; the others end with a reset, which every terminal knows."""
 _SHOWS_ON_A_BLANK = frozenset({"4", "5", "6", "7", "9", "21", "51", "52", "53"})

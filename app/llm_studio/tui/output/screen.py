@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.strip import Strip
 
-from llm_studio.tui.output.cells import Cell, Loose, cells_of, holds_picture
+from llm_studio.tui.output.cells import Cell, cells_of, holds_picture
 from llm_studio.tui.output.pens import Pen, Pens
 
 Update = LayoutUpdate | ChopsUpdate
@@ -30,7 +30,7 @@ class Screen:
         self.changed: set[int] = set()
         """Rows where the two pictures may differ."""
         self.loose: set[int] = set()
-        """Rows that hold, or held, clusters whose width terminals disagree about."""
+        """Rows that may hold clusters whose width terminals disagree about."""
         self._strips: list[dict[int, Strip]] = [{} for _ in rows]
 
     def draw(self, x: int, y: int, strip: Strip) -> bool:
@@ -47,7 +47,9 @@ class Screen:
             for other in [at for at in strips if at < end and at + strips[at].cell_length > x]:
                 del strips[other]
         strips[x] = strip
-        characters, pens = cells_of(strip, self.pens)
+        characters, pens, loose = cells_of(strip, self.pens)
+        if loose:
+            self.loose.add(y)
         room = max(0, min(strip.cell_length, self.width - x))
         if len(characters) != room:
             _fit(characters, pens, room, self.pens.plain)
@@ -82,8 +84,6 @@ class Screen:
         row[x:end] = characters
         row_pens[x:end] = pens
         self.changed.add(y)
-        if any(type(cell) is Loose for cell in characters):
-            self.loose.add(y)
 
     def _blank(self, y: int, start: int, end: int) -> None:
         for x in range(start, end):

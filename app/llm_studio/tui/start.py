@@ -1,0 +1,49 @@
+"""Starts the terminal UI: something to see first, then the imports."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING
+
+from llm_studio.tui import colours, skeleton
+
+if TYPE_CHECKING:
+    from llm_studio.settings import Settings
+
+
+def main(settings: Settings, *, theme: str = "") -> int:
+    """The UI in this terminal, until it is left; its exit code."""
+    wanted = theme or settings.theme
+    skeleton.paint(colours.suited(os.environ) if wanted == "auto" else wanted, os.environ)
+    gc.disable()  # nothing of what the imports make is garbage
+    try:
+        spare_the_link(os.environ)
+        from llm_studio.tui.app import StudioApp
+
+        app = StudioApp(settings, theme=theme)
+        app.plain_output = settings.plain_output
+        gc.freeze()
+        gc.enable()
+        app.run()
+        return app.return_code or 0
+    finally:
+        gc.enable()
+        skeleton.clear()
+
+
+def spare_the_link(environment: MutableMapping[str, str]) -> None:
+    """Over a network nothing is animated, and the mouse does not tell of every pixel.
+
+    Textual reads these when it is imported.
+    """
+    if "SSH_CONNECTION" in environment or "MOSH_CONNECTION" in environment:
+        environment.setdefault("TEXTUAL_ANIMATIONS", "none")
+        environment.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
+
+
+def possible() -> bool:
+    """Whether there is a terminal to draw on, and one to read keys from."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
