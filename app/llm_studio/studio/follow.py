@@ -20,6 +20,7 @@ BATCH = 200
 REST = 0.5
 """Rest after a batch, in proportion to its work: a third of the studio's time stays for others."""
 FINISH = 3.0
+AGAIN = 1.0
 
 
 class LogFollower:
@@ -68,32 +69,38 @@ class LogFollower:
                 return
             except StudioError as error:  # the daemon went away; the engine may well run on
                 self._log.add(f"the engine's log is cut off: {error.what}", level="warning")
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(AGAIN)
+            except Exception as error:  # a defect must not vanish with its task
+                told = f"{type(error).__name__}: {error}"
+                self._log.add(f"the engine's log is not read any more: {told}", level="error")
+                return
 
     async def _read(self) -> None:
         batch: list[tuple[str, Level, float]] = []
         later, begun = asyncio.get_running_loop().call_later, time.thread_time()
-        async for line in self._engine.log(self._running, self._mark):
-            text = line.text
-            if line.gap:
-                self._hand_over(batch)
-                self._log.add(line.gap, level="warning")
-            level: Level = level_of(text)
-            batch.append((text, level, line.time))
-            self._kept.append(text)
-            if level == "error" and len(self._first_errors) < 10:
-                self._first_errors.append(text)
-            if self.stage is None or self.stage.name != READY:
-                self._notice(text)
-            self._mark = line.mark
-            if len(batch) >= BATCH:
-                self._hand_over(batch)
-                await asyncio.sleep(REST * (time.thread_time() - begun))
-                begun = time.thread_time()
-            elif len(batch) == 1:
-                self.last_sign, begun = time.monotonic(), time.thread_time()
-                later(0.05, self._hand_over, batch)
-        self._hand_over(batch)
+        try:
+            async for line in self._engine.log(self._running, self._mark):
+                text = line.text
+                if line.gap:
+                    self._hand_over(batch)
+                    self._log.add(line.gap, level="warning")
+                level: Level = level_of(text)
+                batch.append((text, level, line.time))
+                self._kept.append(text)
+                if level == "error" and len(self._first_errors) < 10:
+                    self._first_errors.append(text)
+                if self.stage is None or self.stage.name != READY:
+                    self._notice(text)
+                self._mark = line.mark
+                if len(batch) >= BATCH:
+                    self._hand_over(batch)
+                    await asyncio.sleep(REST * (time.thread_time() - begun))
+                    begun = time.thread_time()
+                elif len(batch) == 1:
+                    self.last_sign, begun = time.monotonic(), time.thread_time()
+                    later(0.05, self._hand_over, batch)
+        finally:
+            self._hand_over(batch)
 
     def _hand_over(self, batch: list[tuple[str, Level, float]]) -> None:
         if batch:

@@ -33,7 +33,7 @@ class LogFiles:
         self._changed = threading.Condition()
         self._waiting: list[Kept] = []
         self._waiting_size = 0
-        self._lost = 0
+        self._left_out = 0
         self._closed = False
         self._writer = threading.Thread(target=self._write_all, name="log files", daemon=True)
         self._writer.start()
@@ -42,7 +42,7 @@ class LogFiles:
         """Take lines, of so many characters; a moment later they are on disk."""
         with self._changed:
             if self._waiting_size > ROOM:
-                self._lost += len(lines)
+                self._left_out += len(lines)
                 return
             if not self._waiting:
                 self._changed.notify()
@@ -57,43 +57,41 @@ class LogFiles:
         self._writer.join(5)
 
     def _write_all(self) -> None:
+        missing = 0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
                 if not self._closed:
                     self._changed.wait(GATHER)  # only the end interrupts it
                 lines, self._waiting, self._waiting_size = self._waiting, [], 0
-                lost, self._lost, closed = self._lost, 0, self._closed
-            lost = self._append(lines, lost)
-            with self._changed:
-                self._lost += lost
+                left_out, self._left_out, closed = self._left_out, 0, self._closed
+            missing = self._append(lines, missing, left_out)
             if closed:
                 break
         self._shut()
 
-    def _append(self, lines: Sequence[Kept], lost: int) -> int:
-        """Write lines after so many that were lost, in as many files as they need; returns how
-        many are lost now."""
+    def _append(self, lines: Sequence[Kept], missing: int, left_out: int) -> int:
+        """Write lines, in as many files as they need, and how many are missing before them and
+        were left out after them; returns how many are missing now."""
         done = 0
         try:
             while done < len(lines):
                 file = self._opened()
-                said = [_missing(lost)] if lost else []
-                before, size = done, self._size
-                while done < len(lines) and size <= FILE_SIZE:
-                    at, source, level, text = lines[done]
-                    said.append(f"{_stamp(int(at))} {source} {level} {text}\n")
-                    size += len(said[-1])
-                    done += 1
-                try:
-                    self._put(file, "".join(said))
-                except OSError:
-                    done = before
-                    raise
-                lost = 0
+                texts = [_note(missing)] if missing else []
+                size, to = self._size, done
+                while to < len(lines) and size <= FILE_SIZE:
+                    at, source, level, text = lines[to]
+                    texts.append(f"{_stamp(int(at))} {source} {level} {text}\n")
+                    size += len(texts[-1])
+                    to += 1
+                if left_out and to == len(lines):
+                    texts.append(_note(left_out))
+                self._put(file, "".join(texts))
+                done, missing = to, 0
         except OSError:
             self._shut()
-        return lost + len(lines) - done
+            return missing + len(lines) - done + left_out
+        return missing
 
     def _put(self, file: int, text: str) -> None:
         left = memoryview(text.encode("utf-8", "replace"))
@@ -130,6 +128,6 @@ def _stamp(second: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
 
 
-def _missing(lost: int) -> str:
-    told = f"{lost} lines are missing here: the disk was full or too slow"
+def _note(missing: int) -> str:
+    told = f"{missing} lines are missing here: the disk was full, or too slow"
     return f"{_stamp(int(time.time()))} studio warning {told}\n"
