@@ -247,6 +247,13 @@ SETTINGS = (
         _switch,
     ),
     Setting(
+        "stall_limit",
+        "Seconds without any sign of life after which the load of a model is given up.",
+        lambda paths: 300,
+        _number(1, 86400),
+        _number(1, 86400),
+    ),
+    Setting(
         "llama_server",
         "Path of the llama-server for engines of kind `process` (else the one on PATH).",
         lambda paths: "",
@@ -384,6 +391,10 @@ class Settings:
     @property
     def switch_on_request(self) -> bool:
         return bool(self.values["switch_on_request"].value)
+
+    @property
+    def stall_limit(self) -> int:
+        return int(self.values["stall_limit"].value)
 
     @property
     def llama_server(self) -> str:

@@ -28,15 +28,18 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     return House(tmp_path)
 
 
-async def load(house: House, told: list[Progress], size: int = 0) -> tuple[str, ...]:
+async def load(
+    house: House, told: list[Progress], *, size: int = 0, stall_limit: float = 30.0
+) -> tuple[str, ...]:
     prepared = await house.prepare("a", returns={})
     running = await house.engine.start(prepared.launch)
     follower = LogFollower(house.engine, running, house.log)
     follower.stage = Stage(LOADING)
     health = ScriptedHealth(house.engine)
-    return await Loading(running, house.engine, health, follower, size=size).until_ready(
-        ["a"], told.append
+    on_its_way = Loading(
+        running, house.engine, health, follower, stall_limit=stall_limit, size=size
     )
+    return await on_its_way.until_ready(["a"], told.append)
 
 
 async def test_progress_is_the_share_of_bytes_that_were_read(
@@ -67,7 +70,6 @@ async def test_bytes_that_come_are_a_sign_of_life(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A big model on a slow disk says nothing for an hour, and loads."""
-    monkeypatch.setattr(loading, "STALL_LIMIT", 0.2)
     house.engine.script["a"] = ["hangs"]
     house.engine.pid = 7
     began = time.monotonic()
@@ -78,15 +80,14 @@ async def test_bytes_that_come_are_a_sign_of_life(
         return int(time.monotonic() * 1e6)
 
     monkeypatch.setattr(loading, "bytes_taken", taken)
-    await load(house, [])
+    await load(house, [], stall_limit=0.2)
     assert time.monotonic() - began > 0.5
 
 
-async def test_without_any_sign_it_is_ended(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "STALL_LIMIT", 0.05)
+async def test_without_any_sign_it_is_ended(house: House) -> None:
     house.engine.script["a"] = ["hangs"]
     with pytest.raises(StudioError, match="does not load on"):
-        await load(house, [])
+        await load(house, [], stall_limit=0.05)
 
 
 async def test_an_end_is_told_with_what_it_came_to(house: House) -> None:

@@ -225,10 +225,8 @@ async def test_an_idle_model_is_unloaded_and_wakes(house: House) -> None:
     assert house.store.state.phase is Phase.READY
 
 
-async def test_a_load_without_a_sign_of_life_is_ended(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loading, "STALL_LIMIT", 0.05)
+async def test_a_load_without_a_sign_of_life_is_ended(house: House) -> None:
+    house.supervisor._stall_limit = 0.05
     house.engine.script["a"] = ["hangs"]
     job = await house.up("a")
     assert job.state == "failed"

@@ -40,6 +40,7 @@ class Loading:
         health: HealthProbe,
         follower: LogFollower,
         *,
+        stall_limit: float = STALL_LIMIT,
         size: int = 0,
         free: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
@@ -49,6 +50,7 @@ class Loading:
         self._engine = engine
         self._health = health
         self._follower = follower
+        self._stall_limit = stall_limit
         self._size = size
         self._free = free
         self._taken: int | None = None
@@ -77,11 +79,12 @@ class Loading:
                 told(progress)
                 before = progress
             silent = time.monotonic() - max(self._moved, self._follower.last_sign)
-            if silent > STALL_LIMIT:
+            if silent > self._stall_limit:
                 raise StudioError(
                     "The model does not load on",
                     why=f"For {silent:.0f} s nothing was read and nothing was said.",
-                    hint="See `llm-studio logs`; the disk may hang, or the driver (`dmesg`).",
+                    hint="See `llm-studio logs`; the disk may hang, or the driver (`dmesg`). A slow "
+                    "one needs a higher `stall_limit` (`llm-studio config`).",
                 )
             await asyncio.sleep(pause)
             pause = min(pause * 1.2, SLOW)

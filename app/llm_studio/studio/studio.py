@@ -82,6 +82,7 @@ class Studio:
             log=self.log,
             jobs=self.jobs,
             health=self.health,
+            stall_limit=self.settings.stall_limit,
             free=lambda: free_memory(state),
             loaded=lambda launch, asked, gone: measured_load(state, launch, asked, gone),
         )

@@ -24,7 +24,7 @@ from llm_studio.studio.ending import explained
 from llm_studio.studio.follow import LogFollower
 from llm_studio.studio.freeing import Free, until_free
 from llm_studio.studio.jobs import Job, Jobs
-from llm_studio.studio.loading import Ended, Loading
+from llm_studio.studio.loading import STALL_LIMIT, Ended, Loading
 from llm_studio.studio.log import Level, Log
 from llm_studio.studio.state import EngineState, Failure, Phase, Progress, Store
 from llm_studio.studio.watch import Happened, Watch
@@ -112,6 +112,7 @@ class Supervisor:
         log: Log,
         jobs: Jobs,
         health: HealthProbe,
+        stall_limit: float = STALL_LIMIT,
         free: Free = dict,
         loaded: Callable[[Launch, Mapping[str, float], Memory], None] = lambda *_: None,
     ) -> None:
@@ -124,6 +125,7 @@ class Supervisor:
         self._log = log
         self._jobs = jobs
         self._health = health
+        self._stall_limit = stall_limit
         self._free = free
         self._loaded = loaded
         self._now: _Engine | None = None
@@ -277,8 +279,9 @@ class Supervisor:
         self, now: _Engine, job: Job, names: tuple[str, ...] = (), size: int = 0
     ) -> None:
         loading = Loading(
-            now.running, now.engine, self._health, now.follower, size=size, free=self._free
-        )
+            now.running, now.engine, self._health, now.follower,
+            stall_limit=self._stall_limit, size=size, free=self._free,
+        )  # fmt: skip
         try:
             await loading.until_ready(names, lambda p: self._note(job, Phase.LOADING, p))
         except Ended as error:
