@@ -63,7 +63,7 @@ class ScriptedEngine:
     def life(self, profile: str) -> Life:
         return next(life for life in reversed(self.lives) if life.running.profile == profile)
 
-    async def availability(self) -> Availability:
+    async def availability(self, image: str = "") -> Availability:
         return Availability(True, "scripted")
 
     async def abilities(self, image: str = "") -> Abilities:

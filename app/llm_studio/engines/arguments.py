@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -170,6 +170,17 @@ def server_environment(plan: Plan) -> dict[str, str]:
     elif gpus not in (None, "all"):
         environment["CUDA_VISIBLE_DEVICES"] = ",".join(d.uuid for d in plan.seen_devices)
     return environment
+
+
+_LOG_FLAGS = {
+    "-lv", "--verbosity", "--log-verbosity", "-v", "--verbose", "--log-verbose", "--log-disable",
+}  # fmt: skip
+
+
+def log_arguments(words: Sequence[str], level: int | None) -> list[str]:
+    """Has the log tell what is allocated where, unless the profile says how much it tells."""
+    set_already = {word.partition("=")[0].replace("_", "-") for word in words} & _LOG_FLAGS
+    return [] if level is None or set_already else ["--log-verbosity", str(level)]
 
 
 _PLANNED = {

@@ -37,6 +37,8 @@ class Launch:
     image: str = ""
     folder: Path = Path()
     """Where the studio keeps what belongs to running engines."""
+    log_level: int | None = None
+    """Of the engine's log, unless the profile sets another."""
     instance: str = field(default_factory=lambda: secrets.token_hex(6))
     key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     """With it alone the engine answers; nobody but the gateway knows it."""
@@ -94,6 +96,8 @@ class Abilities:
 
     version: str
     flags: frozenset[str]
+    log_level: int | None = None
+    """At which its log tells what it allocates where; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,9 @@ class Engine(Protocol):
 
     kind: str
 
-    async def availability(self) -> Availability: ...
+    async def availability(self, image: str = "") -> Availability:
+        """With the image that a profile names, or the one in use."""
+        ...
 
     async def abilities(self, image: str = "") -> Abilities: ...
 

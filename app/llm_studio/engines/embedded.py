@@ -67,6 +67,7 @@ def help_text() -> str:
         start = f"{first}, ".ljust(7) + ", ".join(others) if others else first
         fields = ", ".join(path for path, _ in option.sets)
         lines.append(f"{start} {option.hint}".rstrip().ljust(39) + f" sets {fields}")
+    lines.append("Verbosities are 1: error, 2: warning, 3: info, 4: trace, 5: debug")
     return "\n".join(lines)
 
 

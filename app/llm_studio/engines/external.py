@@ -33,7 +33,7 @@ class ExternalEngine:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def availability(self) -> Availability:
+    async def availability(self, image: str = "") -> Availability:
         return Availability(True, "a server that somebody else runs")
 
     async def abilities(self, image: str = "") -> Abilities:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from llm_studio.engines.arguments import server_arguments
+from llm_studio.engines.arguments import log_arguments, server_arguments
 from llm_studio.engines.base import (
     Abilities,
     Availability,
@@ -53,7 +53,7 @@ class ProcessEngine:
             return [found]
         return [sys.executable, "-m", "llm_studio.engines.embedded"]
 
-    async def availability(self) -> Availability:
+    async def availability(self, image: str = "") -> Availability:
         command = self._command()
         if len(command) == 1:
             if not os.access(command[0], os.X_OK):
@@ -75,7 +75,7 @@ class ProcessEngine:
         version, help_text = await asyncio.gather(
             _output(*command, "--version"), _output(*command, "--help")
         )
-        return Abilities(version_in(version), flags_in(help_text))
+        return Abilities(version_in(version), flags_in(help_text), log_level_in(help_text))
 
     async def start(self, launch: Launch) -> Running:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -92,6 +92,7 @@ class ProcessEngine:
             *words,
             *("--host", "127.0.0.1", "--port", str(port), "--api-key-file", str(key_file)),
             *("--cors-origins", "localhost", "--metrics"),
+            *log_arguments(words, launch.log_level),
         ]
         log = os.open(
             self._path(launch.instance, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
@@ -297,6 +298,13 @@ def flags_in(help_text: str) -> frozenset[str]:
         if line.startswith("-"):
             found.update(_FLAG.findall(re.split(r"\s{2,}(?![-\s])", line, maxsplit=1)[0]))
     return frozenset(found)
+
+
+def log_level_in(help_text: str) -> int | None:
+    """The level between information and debugging, which builds before May 2026 do not have:
+    at theirs of that number they log every token."""
+    match = re.search(r"(\d): trace\b", help_text)
+    return int(match[1]) if match else None
 
 
 def version_in(text: str) -> str:

@@ -60,6 +60,9 @@ class EngineSection(Section):
     gpus: Literal["all", "none"] | list[Text | Annotated[int, Field(ge=0)]] | None = setting(
         'GPUs that the engine may see: "all", "none", or a list of indexes or UUIDs.'
     )
+    network: Literal["open", "closed"] | None = setting(
+        '"closed": the container reaches this machine and nothing beyond it. Needs Docker on Linux.'
+    )
     url: Text | None = setting('The address of an engine of kind "external".')
     model: Text | None = setting(
         'The model that an engine of kind "external" is asked for; else the first that it lists.'
@@ -72,6 +75,12 @@ class EngineSection(Section):
     def _address_for_external(self) -> Self:
         if self.url and not self.url.startswith(("http://", "https://")):
             raise ValueError("url must begin with http:// or https://")
+        return self
+
+    @model_validator(mode="after")
+    def _network_of_containers(self) -> Self:
+        if self.network == "closed" and self.kind in ("process", "external"):
+            raise ValueError(f'network = "closed" needs a container, and the kind is {self.kind!r}')
         return self
 
 

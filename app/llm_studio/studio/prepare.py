@@ -44,7 +44,7 @@ class Preparation:
             image=profile.engine.image or "",
             folder=self._settings.paths.state / "engines",
         )
-        await self._check_flags(launch, engine)
+        launch = await self._suited(launch, engine)
         names = (profile.server.alias or plan.entry.id).split(",")
         idle = profile.server.idle_unload
         return Prepared(
@@ -70,33 +70,36 @@ class Preparation:
             return plan
 
     async def _engine_for(self, plan: Plan) -> Engine:
-        wanted = plan.entry.require().engine.kind or "auto"
+        section = plan.entry.require().engine
+        wanted, image = section.kind or "auto", section.image or ""
         if wanted != "auto":
             engine = self._engines.get(wanted)
             if engine is None:
                 raise NotReady(f"There is no engine of kind {wanted!r} here")
-            found = await engine.availability()
+            found = await engine.availability(image)
             if not found.ready:
                 raise NotReady(
                     f"The engine {wanted!r} cannot be used", why=found.told, hint=found.hint
                 )
             return engine
         why = []
-        for kind in ("docker", "process"):
+        kinds = ("docker",) if section.network == "closed" else ("docker", "process")
+        for kind in kinds:
             engine = self._engines.get(kind)
             if engine is None:
                 continue
-            found = await engine.availability()
+            found = await engine.availability(image)
             if found.ready:
                 return engine
             why.append(f"{kind}: {found.told} {found.hint}".strip())
         raise NotReady("No engine can be used on this machine", why="\n".join(why))
 
-    async def _check_flags(self, launch: Launch, engine: Engine) -> None:
-        """Settings that this llama-server does not know are told before anything is stopped."""
+    async def _suited(self, launch: Launch, engine: Engine) -> Launch:
+        """The launch as this llama-server can do it; settings that it does not know are told
+        before anything is stopped."""
         abilities = await engine.abilities(launch.image)
         if not abilities.flags:
-            return
+            return launch
         for argument in server_arguments(launch.entry, launch.files, launch.chosen):
             flag = argument.words[0].split("=", 1)[0]
             if flag.startswith("-") and flag.replace("_", "-") not in abilities.flags:
@@ -105,6 +108,7 @@ class Preparation:
                     why=f"It comes from {argument.key} ({argument.origin}).",
                     hint="Unset it, or use a newer llama-server.",
                 )
+        return replace(launch, log_level=abilities.log_level)
 
 
 def free_memory(state: Path) -> dict[str, int]:

@@ -19,10 +19,11 @@ from llm_studio.engines.base import (
     Running,
     Vitals,
 )
-from llm_studio.engines.docker import container
+from llm_studio.engines.docker import container, network
 from llm_studio.engines.docker.connection import Connection
 from llm_studio.engines.docker.container import Pinned
 from llm_studio.engines.docker.follow import Follower
+from llm_studio.engines.docker.graphics import graphics
 from llm_studio.engines.docker.leftovers import forget_key, remove, sweep
 from llm_studio.engines.docker.mounts import inside
 from llm_studio.engines.docker.probe import ask
@@ -58,19 +59,19 @@ class DockerEngine:
         self._abilities: dict[str, Abilities] = {}
         self._undoing: set[asyncio.Task[None]] = set()
 
-    async def availability(self) -> Availability:
+    async def availability(self, image: str = "") -> Availability:
         try:
-            return await asyncio.to_thread(self._availability)
+            return await asyncio.to_thread(self._availability, image)
         except EngineError as error:
             told = " ".join(filter(None, (f"{error.what}.", error.why)))
             return Availability(False, told, error.hint)
 
-    def _availability(self) -> Availability:
+    def _availability(self, named: str) -> Availability:
         daemon = self._connection.daemon()
         endpoint = self._connection.endpoint
         told = f"{daemon.name} at {endpoint}"
         _require_here(self._connection)
-        image = self._pinned()
+        image = self._pinned(named)
         with self._connection.open(image=image.name) as client:
             client.inspect_image(image.reference)
         return Availability(True, f"{told}, image {untrusted_line(image.name)}")
@@ -119,13 +120,18 @@ class DockerEngine:
             rootless=daemon.rootless,
         )
         key = container.key_file(launch.folder.absolute(), launch.instance)
-        asked = container.body(launch, image, self._studio, daemon, who, files, mounts, key)
+        asked = container.body(
+            launch, image, self._studio, daemon, who, files, mounts, key, graphics(image.name)
+        )
+        closed = launch.entry.require().engine.network == "closed"
         _write_key(key, launch.key, who.hand_to)
         for mount in mounts:
             if mount.writable and who.hand_to:
                 os.chown(mount.source, *who.hand_to)
         try:
             with self._connection.open(image=image.name) as client:
+                if closed:
+                    network.require(client, self._studio, daemon)
                 name = container.name_of(launch.instance)
                 made = client.create_container_from_config(asked, name=name)["Id"]
                 try:
@@ -227,6 +233,8 @@ class DockerEngine:
         with contextlib.suppress(ContainerGone):
             inspected = await self._inspect(running)
             await self._on(running, remove)
+            if container.network_of(self._studio) in inspected["NetworkSettings"]["Networks"]:
+                await self._connection.call(lambda client: network.forget(client, self._studio))
             forget_key(inspected["Config"].get("Labels") or {})
         folder = self._folders.pop(running.instance, None)
         if folder is not None:  # somebody else has removed the container

@@ -7,6 +7,7 @@ every network, and create missing folders as root.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llm_studio.engines.arguments import Files, server_arguments
+from llm_studio.engines.arguments import Files, log_arguments, server_arguments
 from llm_studio.engines.base import Launch, Running, Vitals
+from llm_studio.engines.docker.graphics import Graphics
 from llm_studio.engines.docker.mounts import Mount
 from llm_studio.engines.docker.records import nanoseconds
 from llm_studio.engines.docker.runner import Runner
@@ -33,6 +35,7 @@ FOLDER = "llm-studio.folder"
 PROBE = "llm-studio.probe"
 IMAGE = "llm-studio.image"
 """What people call the image; the container itself knows only its id."""
+NO_GRAPHICS = Graphics()
 NOWHERE = "http://127.0.0.1:0"
 """The address of a container that has ended: no port is its own any more."""
 _INSTANCE = re.compile(r"[\w-]{1,64}")
@@ -48,6 +51,8 @@ class Daemon:
     remapped: bool = False
     selinux: bool = False
     log_driver: str = "local"
+    apart: bool = False
+    """Containers are reached by published ports alone: they run in a machine of their own."""
 
     @classmethod
     def described(cls, info: Mapping[str, Any], version: Mapping[str, Any]) -> Daemon:
@@ -62,6 +67,8 @@ class Daemon:
             remapped=any("userns" in option for option in options),
             selinux=any("selinux" in option for option in options),
             log_driver="local" if "local" in drivers else "json-file",
+            apart=any("rootless" in option for option in options)
+            or "Docker Desktop" in str(info.get("OperatingSystem")),
         )
 
 
@@ -75,6 +82,11 @@ class Pinned:
 
 def name_of(instance: str) -> str:
     return f"llm-studio-{instance}"
+
+
+def network_of(studio: str) -> str:
+    """The studio's network that ends at this machine."""
+    return f"llm-studio-closed-{studio}"
 
 
 def key_file(folder: Path, instance: str) -> Path:
@@ -98,6 +110,7 @@ def body(
     files: Files,
     mounts: Sequence[Mount],
     key: Path,
+    graphics: Graphics = NO_GRAPHICS,
 ) -> dict[str, Any]:
     """The container that serves this; `files` are those inside."""
     words = [
@@ -107,6 +120,7 @@ def body(
     ]
     words += ["--host", "0.0.0.0", "--port", "8080", "--api-key-file", KEY]
     words += ["--cors-origins", "localhost", "--metrics"]
+    words += log_arguments(words, launch.log_level)
     labels = {
         MANAGED: "true",
         STUDIO: studio,
@@ -117,7 +131,6 @@ def body(
     }
     made = _locked(image.reference, words, labels, daemon, runner)
     made["Env"] += _gpu_environment(launch)
-    made["ExposedPorts"] = {PORT: {}}
     host = made["HostConfig"]
     host["Mounts"] = [
         {
@@ -128,12 +141,22 @@ def body(
         }
         for mount in (*mounts, Mount(key, KEY))
     ]
-    host["PortBindings"] = {PORT: [{"HostIp": "127.0.0.1", "HostPort": ""}]}
+    if launch.entry.require().engine.network == "closed":
+        host["NetworkMode"] = network_of(studio)
+    else:
+        made["ExposedPorts"] = {PORT: {}}
+        host["PortBindings"] = {PORT: [{"HostIp": "127.0.0.1", "HostPort": ""}]}
     uuids = gpus(launch)
     if uuids:
         host["DeviceRequests"] = [
             {"Driver": "", "Count": 0, "DeviceIDs": uuids, "Capabilities": [["gpu"]]}
         ]
+    elif graphics.files and launch.entry.require().engine.gpus != "none":
+        host["Devices"] = [
+            {"PathOnHost": file, "PathInContainer": file, "CgroupPermissions": "rw"}
+            for file in graphics.files
+        ]
+        host["GroupAdd"] += [each for each in graphics.groups if each not in host["GroupAdd"]]
     if not daemon.rootless and any("mlock" in word for word in words):
         host["Ulimits"] = [{"Name": "memlock", "Soft": -1, "Hard": -1}]
     return made
@@ -225,6 +248,9 @@ def _address(inspected: Mapping[str, Any]) -> str:
     for binding in ports.get(PORT) or ():
         if binding.get("HostPort"):
             return f"http://127.0.0.1:{int(binding['HostPort'])}"
+    for name, network in ((inspected.get("NetworkSettings") or {}).get("Networks") or {}).items():
+        if name.startswith(network_of("")) and network.get("IPAddress"):
+            return f"http://{ipaddress.ip_address(network['IPAddress'])}:8080"
     return NOWHERE
 
 

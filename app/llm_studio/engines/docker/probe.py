@@ -9,7 +9,7 @@ from llm_studio.engines.base import Abilities, EngineError
 from llm_studio.engines.docker.connection import Connection
 from llm_studio.engines.docker.container import Pinned, probe_body
 from llm_studio.engines.docker.leftovers import remove
-from llm_studio.engines.process import flags_in, version_in
+from llm_studio.engines.process import flags_in, log_level_in, version_in
 from llm_studio.text import untrusted_line
 
 PATIENCE = 30
@@ -27,7 +27,7 @@ def ask(connection: Connection, image: Pinned, studio: str) -> Abilities:
                 why=untrusted_line(help_text.strip().partition("\n")[0]),
                 hint="Choose another image:  llm-studio image list",
             )
-        return Abilities(version_in(version.result()), flags)
+        return Abilities(version_in(version.result()), flags, log_level_in(help_text))
 
 
 def _says(connection: Connection, image: Pinned, studio: str, word: str) -> str:
