@@ -39,7 +39,10 @@ draft_repo = "someone/Draft_1.0-GGUF"
 kind = "process"
 image = "ghcr.io/ggml-org/llama.cpp:server-cuda@sha256:0123"
 gpus = [0, "GPU-3e1f"]
+network = "open"
 url = "https://127.0.0.1:9000/v1"
+model = "some-model"
+key_file = "/run/key"
 """,
     "client": """
 system_prompt = "Be brief.\\nReasoning: high"
@@ -66,6 +69,13 @@ def test_every_key_of_a_section_takes_what_its_documentation_says(section: str) 
     profile = Catalogue([source]).get("subject").require()
     set_here = getattr(profile, section).model_dump(exclude_none=True)
     assert set(set_here) == set(SECTIONS[section].model_fields)
+
+
+@pytest.mark.parametrize("kind", ["process", "external"])
+def test_only_containers_have_a_closed_network(kind: str) -> None:
+    [problem] = problems(f'{NAME}[engine]\nkind = "{kind}"\nnetwork = "closed"\n')
+    assert "needs a container" in str(problem)
+    assert problems(f'{NAME}[engine]\nnetwork = "closed"\n') == ()
 
 
 def test_every_key_is_documented() -> None:
