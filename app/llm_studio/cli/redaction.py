@@ -12,8 +12,10 @@ _NAME = (
     r"(?:api[_-]?key|apikey|key|token|secret|passw(?:or)?d|passphrase|credentials?|authorization"
     r"|auth|cookie|session[_-]?id)"
 )
-SECRET_NAME = re.compile(rf"(?:^|[_\-. ]){_NAME}s?$", re.IGNORECASE)
-_NO_SECRET = re.compile(r"(?:file|path|ids?|count|port|host)$|^max_|_tokens$", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    rf"(?:^|[_\-. ]){_NAME}s?$|(?:passw(?:or)?d|secret|token|apikey)$", re.IGNORECASE
+)
+_NO_SECRET = re.compile(r"(?:file|path|ids?|count|port|host)$|^max_|tokens$", re.IGNORECASE)
 """Names that end as a secret's may, or hold one's word, and name something else."""
 _SHAPES = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*-----|\Z)", re.DOTALL),
@@ -22,28 +24,28 @@ _SHAPES = (
         r"|r8|tvly)[-_](?=[\w-]*\d|[\w-]{12})[A-Za-z0-9_-]{6,}"
     ),
     re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|\bAIza[\w-]{20,}|\bya29\.[\w-]{20,}"),
-    re.compile(r"\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"),
+    re.compile(r"(?<![\w-])eyJ[\w-]{8,4000}\.[\w-]{4,}(?:\.[\w-]*)?"),
     # Forty letters, digits and dashes in both cases are no word, and no digest either.
     re.compile(r"(?<![\w/.-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])(?=[\w-]*\d)[\w-]{40,}(?![\w-])"),
 )
 _SCHEME = re.compile(r"\b(authorization|proxy-authorization|cookie|set-cookie)(\s*[:=]\s*).+", re.I)
-_BEARER = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{4,}", re.IGNORECASE)
+_BEARER = re.compile(r"\b(bearer|basic)\s{1,5}[\w.~+/=-]{4,}", re.IGNORECASE)
 _ASSIGNED = re.compile(
     rf"(?<![\w-])(?P<name>[\w-]*{_NAME}s?)(?P<is>[\"']?\s*[:=]\s*)(?P<quote>[\"']?)"
     r"(?P<value>[^\s\"',;&]+)",
     re.IGNORECASE,
 )
-_FLAG = re.compile(rf"(--?[\w-]*{_NAME})(\s+)(?!-)(\S+)", re.IGNORECASE)
-_IN_URL = re.compile(r"\b([a-z][a-z0-9+.-]*://)[^\s/@\"']+@", re.IGNORECASE)
+_FLAG = re.compile(rf"(?<![\w-])(--?[\w-]*{_NAME})(\s+)(?!-)(\S+)", re.IGNORECASE)
+_IN_URL = re.compile(r"\b([a-z][a-z0-9+.-]{0,20}://)[^\s/@\"']+@", re.IGNORECASE)
 _MACHINE = re.compile(r"\b((?:ssh|tcp)://)(?!localhost|127\.|\[::1\])[^\s/\"':)]+", re.IGNORECASE)
-_MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+")
 _PART = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IPV4 = re.compile(
     rf"(?<![\w.])(?!127\.|0\.|255\.)(?:{_PART}\.){{3}}{_PART}(?![\w.])"
     r"(?! [IWED] )"  # the clock of llama.cpp's log
 )
 _IPV6 = re.compile(
-    r"(?<![\w:.])(?=[0-9a-f:]*::|(?:[0-9a-f]+:){7})(?!::1\b|::(?![0-9a-f]))"
+    r"(?<![\w:.])(?=[0-9a-f:]{0,39}::|(?:[0-9a-f]{1,4}:){7})(?!::1\b|::(?![0-9a-f]))"
     r"[0-9a-f:]{6,39}(?![\w:])",
     re.IGNORECASE,
 )
@@ -76,6 +78,7 @@ class Redaction:
     def text(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, GONE)
+        text = _GPU.sub(r"\1-(id)", text)
         for shape in _SHAPES:
             text = shape.sub(GONE, text)
         text = _SCHEME.sub(rf"\1\2{GONE}", text)
@@ -88,7 +91,6 @@ class Redaction:
         text = _IPV4.sub("(address)", text)
         text = _IPV6.sub("(address)", text)
         text = _MAC.sub("(address)", text)
-        text = _GPU.sub(r"\1-(id)", text)
         if self._home:
             text = self._home.sub("~", text)
         text = _OTHERS_HOME.sub(r"\1(user)", text)
@@ -136,7 +138,7 @@ class Redaction:
 def is_secret(name: str) -> bool:
     """Whether something of this name is to be hidden."""
     spelled = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    return bool(SECRET_NAME.search(spelled)) and not _NO_SECRET.search(spelled)
+    return bool(_SECRET_NAME.search(spelled)) and not _NO_SECRET.search(spelled)
 
 
 def _assigned(match: re.Match[str]) -> str:
