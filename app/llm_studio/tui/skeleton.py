@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_studio.tui import colours
+from llm_studio.tui.output.abilities import abilities
 
 TABS = {
     "models": "1 Models",
@@ -35,8 +36,9 @@ def paint(theme: str, environment: Mapping[str, str]) -> None:
     _modes = before
     termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, quiet)
     palette = {"dark": colours.DARK, "light": colours.LIGHT}.get(theme)
-    pens = _Pens(palette, true_colour=environment.get("COLORTERM") in ("truecolor", "24bit"))
-    _write(f"\x1b[?1049h\x1b[?25l{drawing(pens, columns, rows)}")
+    pens = Pens(palette, true_colour=environment.get("COLORTERM") in ("truecolor", "24bit"))
+    erases = palette is None or abilities(environment).erases_in_colour
+    _write(f"\x1b[?1049h\x1b[?25l{drawing(pens, columns, rows, erases=erases)}")
 
 
 def hand_over() -> list[Any] | None:
@@ -54,7 +56,7 @@ def clear() -> None:
         termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, modes)
 
 
-class _Pens:
+class Pens:
     """The few looks of the skeleton, in as many colours as the terminal has."""
 
     def __init__(self, palette: Mapping[str, str] | None, *, true_colour: bool) -> None:
@@ -76,14 +78,18 @@ class _Pens:
         self.tab = f"\x1b[0{dim}{ground}m"
 
 
-def drawing(pens: _Pens, columns: int, rows: int) -> str:
-    """The skeleton as escape sequences that write every cell."""
+def drawing(pens: Pens, columns: int, rows: int, *, erases: bool) -> str:
+    """The skeleton as escape sequences; `erases`: erased cells take the colour of the ground."""
     host = os.uname().nodename.partition(".")[0][: columns // 3]
     name, state = " llm-studio", "   connecting"
     room = columns - len(name) - len(host) - 1
     header = f"{pens.name}{name}{pens.header}{state[:room]:<{room}}{host} "
-    parts = [f"\x1b[H{header}" if room > 0 else ""]
-    parts += [pens.ground, *(f"\x1b[{row}H{' ' * columns}" for row in range(2, rows + 1))]
+    parts = [pens.ground]
+    if erases:
+        parts.append("\x1b[2J")
+    else:
+        parts += [f"\x1b[{row}H{' ' * columns}" for row in range(1, rows + 1)]
+    parts.append(f"\x1b[H{header}" if room > 0 else "")
     at, pen = 1, pens.chosen
     for folder, title in TABS.items():
         label = f" {title} "

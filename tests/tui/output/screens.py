@@ -107,14 +107,17 @@ def part(rows: Rows, spans: list[tuple[int, int, int]]) -> ChopsUpdate:
 CONSOLE = Console(color_system="truecolor", force_terminal=True, legacy_windows=False)
 
 
-def textuals_own(rows: Rows) -> list[list[Cell]]:
+def textuals_own(rows: Rows, console: Console = CONSOLE) -> list[list[Cell]]:
     """The screen that Textual's own output gives."""
     update = whole(rows)
     terminal = Terminal(update.region.width, update.region.height)
-    for row in rows:  # a strip keeps what it was rendered to; it must not be ours
+    for row in rows:  # strips and styles keep what they were rendered to, in whatever colours
         for strip in row:
             strip._render_cache = None
-    text = update.render_segments(CONSOLE)
+            for _, style, _ in strip:
+                if style is not None:
+                    style._ansi = None
+    text = update.render_segments(console)
     for y, line in enumerate(text.split("\n")):
         assert line.startswith(f"\x1b[{y + 1};1H")
         terminal.feed(line)
