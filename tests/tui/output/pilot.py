@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from tests.tui.output.emulator import Cell, Terminal
+from tests.tui.output.screens import ALL, Wire, textuals_own
 from textual._context import visible_screen_stack
 from textual.driver import Driver
 from textual.drivers.headless_driver import HeadlessDriver
@@ -14,8 +16,6 @@ from textual.pilot import Pilot
 from llm_studio.tui.output.app import TerminalApp
 from llm_studio.tui.output.driver import TerminalDriver
 from llm_studio.tui.output.painter import Painter
-from tests.tui.output.emulator import Cell, Terminal
-from tests.tui.output.screens import ALL, Wire, textuals_own
 
 
 class EmulatedDriver(TerminalDriver):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
+from tests.tui.output.emulator import Terminal
+from tests.tui.output.pilot import emulated, same, until
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -13,8 +15,6 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Log, Static, TabbedContent, TabPane
 
 from llm_studio.tui.output.app import TerminalApp
-from tests.tui.output.emulator import Terminal
-from tests.tui.output.pilot import emulated, same, until
 
 pytestmark = pytest.mark.anyio
 
