@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from contextlib import nullcontext
 
 import pytest
 from tests.cli.terminal import run_in_pipe, run_in_terminal
@@ -21,7 +22,7 @@ MACHINE = "llm_studio.cli.doctor_system.this_system"
 @pytest.fixture
 def machine(home: Home, monkeypatch: pytest.MonkeyPatch) -> Machine:
     machine = Machine()
-    monkeypatch.setattr(MACHINE, lambda: machine)
+    monkeypatch.setattr(MACHINE, lambda: nullcontext(machine))
     return machine
 
 

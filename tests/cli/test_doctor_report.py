@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import tarfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from llm_studio.cli.redaction import GONE, Redaction, is_secret
 from llm_studio.cli.report_parts import LEFT_OUT
 from llm_studio.probes.doctor.this_system import ThisSystem
 
+MACHINE = "llm_studio.cli.doctor_system.this_system"
 NAMES = {
     "about.txt", "doctor.txt", "doctor.json", "versions.json", "settings.json", "profiles.json",
     "studio.json", "jobs.json", "log.txt",
@@ -188,7 +190,7 @@ def test_with_a_studio_that_runs(
         failure=failure,
         beside=[{"profile": "small", "engine": {"command": command}}],
     )
-    monkeypatch.setattr("llm_studio.cli.doctor_system.this_system", lambda: machine)
+    monkeypatch.setattr(MACHINE, lambda: nullcontext(machine))
     told = json.loads(contents(Path(run("report", "--json").json["path"]))["studio.json"])
     without = ["llama-server", "--api-key", GONE, "-c", "4096"]
     assert told["engine"]["command"] == told["beside"][0]["engine"]["command"] == without
@@ -222,7 +224,7 @@ def test_a_part_that_fails_hides_no_other(
 def test_the_file_can_be_named_and_none_is_written_over(
     run: Run, home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llm_studio.cli.doctor_system.this_system", Machine)
+    monkeypatch.setattr(MACHINE, lambda: nullcontext(Machine()))
     assert run("report", "-o", "mine.tar.gz").code == 0
     before = (folder / "mine.tar.gz").read_bytes()
     again = run("report", "-o", "mine.tar.gz")
@@ -248,6 +250,7 @@ def redaction() -> Redaction:
         ("key sk-proj-abc123DEF456", f"key {GONE}"),
         ("github_pat_11ABCDEFG0abcdefgh", GONE),
         ("AKIAIOSFODNN7EXAMPLE", GONE),
+        ("v3ryR4ndomT0kenOfAnUnknown_KindThat-sLongEnough1", GONE),
         ("Authorization: Basic dXNlcjpwYXNz", f"Authorization: {GONE}"),
         ("sent Bearer abcdef.ghi", f"sent Bearer {GONE}"),
         ('{"api_key": "abc"}', f'{{"api_key": "{GONE}"}}'),
@@ -279,6 +282,10 @@ def redaction() -> Redaction:
         ("Canada, adapter, box_size", "Canada, adapter, (host)_size"),
         ("gateway_key: false", "gateway_key: false"),
         ("sk-learn and hf_hub", "sk-learn and hf_hub"),
+        (
+            "DeepSeek-R1-Distill-Qwen-32B-Instruct-Q4_K_M",
+            "DeepSeek-R1-Distill-Qwen-32B-Instruct-Q4_K_M",
+        ),
     ],
 )
 def test_what_is_taken_out(redaction: Redaction, text: str, told: str) -> None:

@@ -37,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         narrate("Looking at this machine …")
     begun = time.monotonic()
-    results = examine(this_system(), chosen)
+    with this_system() as system:
+        results = examine(system, chosen)
     seconds = time.monotonic() - begun
     if arguments.json:
         print_json(as_json(results, seconds))

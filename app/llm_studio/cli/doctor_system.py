@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llm_studio.client import Client, Unreachable
@@ -24,18 +26,15 @@ STUDIO = "doctor"
 PATIENCE = 30
 
 
-def this_system() -> ThisSystem:
+@contextlib.contextmanager
+def this_system() -> Iterator[ThisSystem]:
     """The machine with the user's settings; with the defaults where those cannot be read."""
     try:
         settings, trouble = load_settings(), None
     except StudioError as error:
         settings, trouble = _defaults(), error
-    return ThisSystem(
-        settings,
-        TheDocker(settings, os.environ),
-        lambda: _status(settings),
-        settings_trouble=trouble,
-    )
+    with contextlib.closing(TheDocker(settings, os.environ)) as docker:
+        yield ThisSystem(settings, docker, lambda: _status(settings), settings_trouble=trouble)
 
 
 def _defaults() -> Settings:
@@ -62,24 +61,38 @@ def _status(settings: Settings) -> Mapping[str, Any] | None:
 
 
 class TheDocker:
-    """The daemon that the engine `docker` uses, each thing asked once."""
+    """The daemon that the engine `docker` uses. One that hangs is waited for once."""
 
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
         self._settings = settings
         self._connection = Connection(environment)
+        self._lock = threading.Lock()
+        self._info: Mapping[str, Any] = {}
+        self._silence: tuple[str, str, str] | None = None
+        """Why it does not answer. No exception is kept: that would keep its connection open."""
 
     def endpoint(self) -> str:
         return str(self._connection.endpoint)
 
     def info(self) -> Mapping[str, Any]:
-        described: Mapping[str, Any] = self._connection.do(lambda client: client.info())
-        return described
+        with self._lock:
+            if not self._info and self._silence is None:
+                try:
+                    self._info = self._connection.do(lambda client: client.info())
+                except StudioError as error:
+                    self._silence = (error.what, error.why, error.hint)
+        if self._silence is not None:
+            what, why, hint = self._silence
+            raise StudioError(what, why=why, hint=hint)
+        return self._info
 
     def version(self) -> Mapping[str, Any]:
+        self.info()
         described: Mapping[str, Any] = self._connection.do(lambda client: client.version())
         return described
 
     def image(self) -> tuple[str, Mapping[str, Any] | None]:
+        self.info()
         chosen = self._chosen()
         try:
             described: Mapping[str, Any] = self._connection.do(
@@ -107,3 +120,6 @@ class TheDocker:
             finally:
                 remove(client, made, force=True)
         return untrusted(bytes(printed).decode("utf-8", "replace"))
+
+    def close(self) -> None:
+        self._connection.close()

@@ -25,9 +25,9 @@ _SHAPES = (
     ),
     re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|\bAIza[\w-]{20,}|\bya29\.[\w-]{20,}"),
     re.compile(r"(?<![\w-])eyJ[\w-]{8,4000}\.[\w-]{4,}(?:\.[\w-]*)?"),
-    # Forty letters, digits and dashes in both cases are no word, and no digest either.
-    re.compile(r"(?<![\w/.-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])(?=[\w-]*\d)[\w-]{40,}(?![\w-])"),
 )
+_RANDOM = re.compile(r"(?<![\w/.-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])(?=[\w-]*\d)[\w-]{40,}(?![\w-])")
+"""Letters of both cases and digits, too long for a word; a digest has one case."""
 _SCHEME = re.compile(r"\b(authorization|proxy-authorization|cookie|set-cookie)(\s*[:=]\s*).+", re.I)
 _BEARER = re.compile(r"\b(bearer|basic)\s{1,5}[\w.~+/=-]{4,}", re.IGNORECASE)
 _ASSIGNED = re.compile(
@@ -81,6 +81,7 @@ class Redaction:
         text = _GPU.sub(r"\1-(id)", text)
         for shape in _SHAPES:
             text = shape.sub(GONE, text)
+        text = _RANDOM.sub(_random, text)
         text = _SCHEME.sub(rf"\1\2{GONE}", text)
         text = _BEARER.sub(rf"\1 {GONE}", text)
         text = _IN_URL.sub(rf"\1{GONE}@", text)
@@ -139,6 +140,12 @@ def is_secret(name: str) -> bool:
     """Whether something of this name is to be hidden."""
     spelled = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
     return bool(_SECRET_NAME.search(spelled)) and not _NO_SECRET.search(spelled)
+
+
+def _random(match: re.Match[str]) -> str:
+    """Names of models are as long, but of many parts."""
+    parts = re.split(r"[-_]", match[0])
+    return match[0] if len(parts) > 6 else GONE
 
 
 def _assigned(match: re.Match[str]) -> str:

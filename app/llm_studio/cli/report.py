@@ -34,8 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
             f"Cannot write into {path.parent}", hint="Name a file elsewhere: --output FILE"
         )
     narrate("Looking at this machine …")
-    subject = Subject(this_system())
-    files = {part.name: part.written(subject) for part in PARTS}
+    with this_system() as system:
+        subject = Subject(system)
+        files = {part.name: part.written(subject) for part in PARTS}
     told = "".join(f"{part.name:<14} {part.what}\n" for part in PARTS)
     files["about.txt"] = f"A report of llm-studio, made to be sent with a bug report.\n\n{told}"
     _write(path, f"llm-studio-report-{stamp}", files)
