@@ -32,6 +32,29 @@ class Unreachable(NotReady):
         self.died = died
 
 
+class Silent(StudioError):
+    """The studio is there, and does not answer."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            "The studio does not answer",
+            why=f"For {seconds:.0f} s it said nothing.",
+            hint="If this stays so, `llm-studio shutdown` ends it by force; the model goes on, and "
+            "the next studio takes it over.",
+        )
+
+
+class Ended(StudioError):
+    """The studio went away in the midst of a conversation."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The studio ended before it answered",
+            hint="`llm-studio status` starts the next one, which takes over the model; "
+            "`llm-studio logs` may tell why.",
+        )
+
+
 class Client:
     """One studio, at its socket."""
 
@@ -67,12 +90,9 @@ class Client:
             try:
                 yield connection
             except TimeoutError:
-                raise StudioError(
-                    "The studio does not answer",
-                    why=f"For {timeout:.0f} s it said nothing.",
-                    hint="If this stays so, `llm-studio shutdown` and start again; the model is "
-                    "taken over.",
-                ) from None
+                raise Silent(timeout or 0.0) from None
+            except ConnectionError:
+                raise Ended from None
 
     def _connect(self, timeout: float | None) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -111,7 +131,7 @@ def _split(raw: bytes) -> tuple[int, bytes]:
     head, _, content = raw.partition(b"\r\n\r\n")
     words = head.split(b" ", 2)
     if len(words) < 2 or not words[1].isdigit():
-        raise StudioError("The studio ended before it answered", hint="Try again.")
+        raise Ended
     return int(words[1]), content
 
 

@@ -15,9 +15,10 @@ from contextlib import closing
 from typing import Any
 
 from llm_studio.cli.output import narrate, say, styled
-from llm_studio.cli.studio import connect
-from llm_studio.errors import NotReady, StudioError
-from llm_studio.text import untrusted
+from llm_studio.cli.studio import check_version, connect
+from llm_studio.client import Client
+from llm_studio.errors import NotFound, NotReady, StudioError, UsageError, did_you_mean
+from llm_studio.text import untrusted, untrusted_line
 
 PATIENCE = 900
 
@@ -31,17 +32,33 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    status = connect().ask("GET", "/status")
+    client = connect()
+    status = client.ask("GET", "/status")
+    check_version(status)
+    if arguments.model:
+        _require(client, arguments.model)
     if not status["profile"] and not arguments.model:
         raise NotReady("No model is served", hint="Serve one:  llm-studio up ID")
     conversation = Conversation(status["gateway"], arguments)
     prompt = " ".join(arguments.prompt)
+    if sys.stdin.isatty() and not prompt:
+        return _converse(conversation)
     if not sys.stdin.isatty():
         prompt = "\n\n".join(filter(None, (prompt, sys.stdin.read())))
-    if prompt:
-        conversation.ask(prompt)
-        return 0
-    return _converse(conversation)
+    if not prompt.strip():
+        raise UsageError("There is nothing to ask", hint='llm-studio chat "Why is the sky blue?"')
+    conversation.ask(prompt)
+    return 0
+
+
+def _require(client: Client, model: str) -> None:
+    """The gateway takes any name, as clients send all sorts; a person may have mistyped."""
+    known = [each["id"] for each in client.ask("GET", "/models")["models"]]
+    if model not in known:
+        raise NotFound(
+            f"There is no profile {untrusted_line(model)!r}",
+            hint=did_you_mean(model, known) or "`llm-studio list` shows them all.",
+        )
 
 
 def _converse(conversation: Conversation) -> int:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-LIMIT = 30
+LIMIT = 5
+"""Seconds; an answer takes milliseconds."""
 
 
 def glance(path: str, route: str) -> dict[str, Any] | None:
@@ -35,6 +36,10 @@ def glance(path: str, route: str) -> dict[str, Any] | None:
             return None
         read = make_scanner(_Plain)  # type: ignore[arg-type]
         answer, _ = read(content.decode(), 0)
+    except TimeoutError:
+        from llm_studio.client import Silent
+
+        raise Silent(LIMIT) from None
     except (OSError, ValueError, StopIteration):
         return None
     finally:

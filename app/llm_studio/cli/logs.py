@@ -1,15 +1,27 @@
-"""The log of the engine, the studio and the gateway. -f follows it."""
+"""The log of the engine, the studio and the gateway.
+
+-f follows it, and goes on with the next studio when this one ends; Ctrl-C ends it.
+"""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import select
 import sys
+import threading
 import time
 from typing import Any
 
 from llm_studio.cli.output import narrate, say, styled
 from llm_studio.cli.studio import connect
+from llm_studio.client import Client, Ended, Unreachable
+from llm_studio.errors import NotReady
+from llm_studio.settings import load_settings
 
+PAGE = 10_000
+AGAIN = 0.5
 _STYLE = {"error": "red", "warning": "yellow", "debug": "dim"}
 
 
@@ -21,15 +33,52 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    client = connect()
-    page = client.ask("GET", f"/logs?since={-max(min(arguments.lines, 50_000), 1)}&limit=10000")
+    if arguments.follow:
+        threading.Thread(target=_end_with_the_reader, daemon=True).start()
+    client = _connected()
+    since = -max(min(arguments.lines, 50_000), 1)
+    page = client.ask("GET", f"/logs?since={since}&limit={PAGE}")
     _show(page, arguments, first=True)
-    while arguments.follow:
-        last = page["last"]
-        page = client.ask("GET", f"/logs?since={last}&limit=10000&wait=20", timeout=60)
+    while arguments.follow or len(page["lines"]) == PAGE:
+        wait = 20 if arguments.follow else 0
+        route = f"/logs?since={page['last']}&limit={PAGE}&wait={wait}"
+        try:
+            page = client.ask("GET", route, timeout=60)
+        except (Ended, Unreachable):
+            narrate("The studio ended; the log goes on with the next one.")
+            page = _of_the_next(client)
         _show(page, arguments)
         sys.stdout.flush()
     return 0
+
+
+def _connected() -> Client:
+    try:
+        return connect()
+    except Unreachable as error:
+        files = load_settings().paths.state / "logs"
+        if files.exists():
+            raise NotReady(
+                "No studio runs", hint=f"What earlier ones wrote is in {files}."
+            ) from error
+        raise
+
+
+def _of_the_next(client: Client) -> dict[str, Any]:
+    """The log of the studio that comes, from its beginning; numbers begin anew with it."""
+    while True:
+        with contextlib.suppress(Ended, Unreachable):
+            return dict(client.ask("GET", f"/logs?since=0&limit={PAGE}"))
+        time.sleep(AGAIN)
+
+
+def _end_with_the_reader() -> None:
+    """`logs -f | head` ends with `head`, though no further line comes to notice it by."""
+    reader = select.poll()
+    with contextlib.suppress(OSError, ValueError):
+        reader.register(sys.stdout.fileno(), 0)  # that nobody reads any more is told unasked
+        reader.poll()
+        os._exit(0)
 
 
 def _show(page: dict[str, Any], arguments: argparse.Namespace, *, first: bool = False) -> None:

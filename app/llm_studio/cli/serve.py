@@ -6,7 +6,10 @@ Ctrl-C ends it; the model that it serves goes on, and the next studio takes it o
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import time
+from pathlib import Path
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +43,31 @@ def run(arguments: argparse.Namespace) -> int:
         os.dup2(quiet, 2)  # the reader goes away now
         os.close(arguments.ready_fd)
 
-    with server.only_one(settings):
+    with contextlib.ExitStack() as stack:
+        if not _claimed(stack, settings.paths.state, arguments.ready_fd):
+            return 0
         asyncio.run(server.run(settings, ready))
     return 0
+
+
+def _claimed(stack: contextlib.ExitStack, state: Path, ready_fd: int | None) -> bool:
+    """Whether this is the studio of the home now. One that a command started in the background
+    leaves that to another which was faster, and waits for one that is ending."""
+    from llm_studio.client import START_LIMIT, Client, Unreachable
+    from llm_studio.errors import NotReady
+    from llm_studio.lock import only_one
+    from llm_studio.place import socket_path
+
+    deadline = time.monotonic() + START_LIMIT
+    while True:
+        try:
+            stack.enter_context(only_one(state))
+        except NotReady:
+            if ready_fd is None or time.monotonic() > deadline:
+                raise
+            with contextlib.suppress(Unreachable):
+                Client(socket_path(state)).ask("GET", "/status")
+                os.write(ready_fd, b"ready\n")
+                return False
+        else:
+            return True

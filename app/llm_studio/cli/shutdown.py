@@ -6,9 +6,19 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 
 from llm_studio.cli.output import narrate
 from llm_studio.cli.studio import connect
+from llm_studio.client import Silent
+from llm_studio.errors import StudioError
+from llm_studio.lock import holder, until_free
+from llm_studio.settings import load_settings
+
+PATIENCE = 5
+ENDING = 15
+"""Seconds for answers, and for the end, of a studio that is well."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -16,23 +26,26 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    state = load_settings().paths.state
     client = connect()
-    status = client.ask("GET", "/status")
+    try:
+        status = client.ask("GET", "/status", timeout=PATIENCE)
+    except Silent:
+        pid = holder(state)
+        if pid is None:
+            raise
+        os.kill(pid, signal.SIGKILL)
+        narrate("The studio did not answer and was killed; the next one takes over the model.")
+        return 0
     if arguments.stop_model:
         client.ask("POST", "/stop?wait=true", timeout=None)
     client.ask("POST", "/shutdown")
-    _wait_gone(status["studio"]["pid"])
+    if not until_free(state, ENDING):
+        raise StudioError(
+            "The studio is still ending",
+            why=f"It is process {status['studio']['pid']}.",
+            hint="If this stays so:  kill -9 that process; the model goes on.",
+        )
     if status["engine"] and not arguments.stop_model:
         narrate(f"The studio ended; {status['profile']} goes on serving without its gateway.")
     return 0
-
-
-def _wait_gone(pid: int) -> None:
-    import psutil
-
-    try:
-        psutil.Process(pid).wait(timeout=15)
-    except psutil.NoSuchProcess:
-        return
-    except psutil.TimeoutExpired:
-        narrate(f"The studio (pid {pid}) is still ending.")

@@ -6,7 +6,7 @@ import os
 import time
 
 from llm_studio import __version__
-from llm_studio.cli.glance import glance, written
+from llm_studio.cli.glance import LIMIT, glance, written
 from llm_studio.cli.output import print_json, say, say_wrapped, styled
 from llm_studio.place import socket_name, state_folder
 from llm_studio.text import escaped, untrusted_line
@@ -31,10 +31,11 @@ def quick(words: list[str]) -> int | None:
     status = glance(socket_name(state_folder(os.environ)), "/status")
     if status is None:
         return None
+    _check_version(status)
     if words:
         print(escaped(written(status)))
     else:
-        _tell(status)
+        _show(status)
     return 0 if status["state"] == "ready" else 3
 
 
@@ -43,12 +44,13 @@ def run(arguments: argparse.Namespace) -> int:
     from llm_studio.client import Unreachable
 
     try:
-        status = connect().ask("GET", "/status")
+        status = connect().ask("GET", "/status", timeout=LIMIT)
     except Unreachable:
         if arguments.json:
             print_json(NOTHING)
             return 3
         raise
+    _check_version(status)
     if arguments.json:
         print_json(status)
     elif arguments.command:
@@ -56,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         say(untrusted_line(shlex.join((status["engine"] or {}).get("command", [])), limit=100_000))
     else:
-        _tell(status)
+        _show(status)
     return 0 if status["state"] == "ready" else 3
 
 
@@ -66,12 +68,11 @@ NOTHING: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _tell(status: dict[str, Any]) -> None:
+def _check_version(status: dict[str, Any]) -> None:
     if status["studio"]["version"] != __version__:
         from llm_studio.cli.studio import check_version
 
         check_version(status)
-    _show(status)
 
 
 def _show(status: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_studio import __version__
 from llm_studio.cli.output import coloured, narrate, styled
-from llm_studio.client import Client, Unreachable, start_studio
+from llm_studio.client import Client, Ended, Unreachable, start_studio
 from llm_studio.errors import StudioError
 from llm_studio.settings import load_settings
 
@@ -35,7 +35,7 @@ def _socket() -> Any:
 
 
 def follow(client: Client, job_id: str) -> dict[str, Any]:
-    """Show a job's progress on stderr until it is over; Ctrl-C cancels it."""
+    """Show a job's progress on stderr until it is over; Ctrl-C ends the waiting, not the job."""
     shown = ""
     try:
         job: dict[str, Any] = client.ask("GET", f"/jobs/{job_id}")
@@ -50,9 +50,10 @@ def follow(client: Client, job_id: str) -> dict[str, Any]:
                 break
             shown = _progress(job, shown)
     except KeyboardInterrupt:
-        client.ask("POST", f"/jobs/{job_id}/cancel")
-        narrate("Cancelled.")
+        narrate(f"\nIt goes on without you; to cancel it:  llm-studio jobs cancel {job_id}")
         raise
+    if job["state"] == "running":
+        raise Ended
     return job
 
 

@@ -1,6 +1,7 @@
 """Serve a profile, or switch to it, and wait until it is ready.
 
-Without an id, the one that was served last is served again. Ctrl-C cancels.
+Without an id, the one that was served last is served again. Ctrl-C ends the waiting, not the
+switch: `llm-studio jobs cancel ID` cancels it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 
 from llm_studio.cli.output import narrate, print_json, say
 from llm_studio.cli.studio import check_version, connect, ended_well, follow
+from llm_studio.client import Client
 from llm_studio.errors import UsageError
 
 
@@ -21,11 +23,18 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the status as JSON")
 
 
+def _served_last(client: Client) -> str:
+    for job in reversed(client.ask("GET", "/jobs")):
+        if isinstance(job["result"], dict) and job["result"].get("profile"):
+            return str(job["result"]["profile"])
+    return ""
+
+
 def run(arguments: argparse.Namespace) -> int:
     client = connect(start=True)
     status = client.ask("GET", "/status")
     check_version(status)
-    id_ = arguments.id or status["desired"] or status["profile"]
+    id_ = arguments.id or status["desired"] or status["profile"] or _served_last(client)
     if not id_:
         raise UsageError("Which profile?", hint="`llm-studio list` shows them: llm-studio up ID")
     answer = client.ask("POST", "/switch", {"model": id_, "beside": arguments.beside})

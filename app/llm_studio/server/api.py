@@ -156,6 +156,8 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
         limit: Annotated[int, Query(ge=1, le=10_000)] = 2000,
         wait: Annotated[float, Query(ge=0, le=30, description="seconds to wait for news")] = 0,
     ) -> LogPage:
+        if since > studio.log.last:
+            since = 0  # the number is of an earlier studio
         if wait and since >= 0:
             await studio.log.changed(since, wait)
         page = studio.log.since(since, limit)

@@ -111,7 +111,8 @@ class Gateway:
             raise StudioError(
                 f"The gateway cannot listen on {host}:{port}",
                 why=f"{error.strerror or error}.",
-                hint="LLM_STUDIO_GATEWAY_PORT sets another port.",
+                hint=f"Set another port:  llm-studio config gateway_port {port + 100} "
+                "(0: any free one).",
             ) from None
         self._away = not is_loopback(host)
         self._upstream = Upstream(self._name)

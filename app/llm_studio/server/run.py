@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
 
 from llm_studio.engines.registry import create_engines
-from llm_studio.errors import NotReady, StudioError
+from llm_studio.errors import StudioError
 from llm_studio.place import socket_path
 from llm_studio.server.access import Access
 from llm_studio.server.api import create_api
@@ -26,25 +25,6 @@ from llm_studio.settings import Settings
 from llm_studio.studio.studio import Studio
 
 HEADER_TIMEOUT = 5
-
-
-@contextlib.contextmanager
-def only_one(settings: Settings) -> Iterator[None]:
-    """Holds the lock of this home; a second studio is refused. The system frees it at any end."""
-    settings.paths.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = settings.paths.state / "studio.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise NotReady(
-                "A studio of this home runs already",
-                hint="`llm-studio status` asks it; `llm-studio shutdown` ends it.",
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)
 
 
 async def run(settings: Settings, ready: Callable[[Studio], None]) -> None:
@@ -64,28 +44,23 @@ async def run(settings: Settings, ready: Callable[[Studio], None]) -> None:
         capture=Capture(state / "captured") if settings.capture else None,
         profiles=lambda: [{"id": id_} for id_ in studio.names.ids],
     )
-    private = _unix_socket(socket_path(state))
     public = _tcp_socket(settings.api_host, settings.api_port, "api_port")
-    port = public.getsockname()[1]
     api = create_api(studio, shut_down=ended.set)
-    servers = [
-        _server(Access(api), private),
-        _server(
-            Access(
-                api,
-                token=token_of(state),
-                hosts=LOOPBACK | frozenset(settings.hosts),
-                away=not is_loopback(settings.api_host),
-            ),
-            public,
-        ),
-    ]
+    away = Access(
+        api,
+        token=token_of(state),
+        hosts=LOOPBACK | frozenset(settings.hosts),
+        away=not is_loopback(settings.api_host),
+    )
+    private: socket.socket | None = None
     try:
         served = await gateway.serve(settings.gateway_host, settings.gateway_port)
         studio.gateway = _url(settings.gateway_host, served)
-        studio.api = _url(settings.api_host, port)
+        studio.api = _url(settings.api_host, public.getsockname()[1])
+        private = _unix_socket(socket_path(state))  # whoever asks early waits there
         await studio.start()
-        tasks = [asyncio.create_task(server) for server in servers]
+        faces = ((Access(api), private), (away, public))
+        tasks = [asyncio.create_task(_server(app, listener)) for app, listener in faces]
         ready(studio)
         await asyncio.wait(
             [*tasks, asyncio.create_task(ended.wait())], return_when=asyncio.FIRST_COMPLETED
@@ -93,13 +68,12 @@ async def run(settings: Settings, ready: Callable[[Studio], None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=2)
-    except OSError as error:
-        raise _port_taken(error, settings.gateway_port, "gateway_port") from error
     finally:
         await gateway.close()
         await studio.close()
-        socket_path(state).unlink(missing_ok=True)
-        private.close()
+        if private is not None:
+            socket_path(state).unlink(missing_ok=True)
+            private.close()
         public.close()
 
 
