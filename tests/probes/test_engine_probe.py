@@ -15,7 +15,6 @@ import httpx
 import pytest
 from tests.standins.tiny_model import write_tiny_llama
 
-from llm_studio.probes import engine as engine_module
 from llm_studio.probes.engine import EngineProbe
 from llm_studio.schema import EngineSample
 
@@ -41,13 +40,12 @@ def working(decoded: int, read: int = 801, cached: int = 0) -> dict[str, Any]:
 class Recorded:
     """An engine whose answers are as they are set, and a clock that is moved by hand."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.counters: dict[str, float] | None = {}
         self.slots: Any = []
         self.asked: list[str] = []
         self.now = 100.0
-        monkeypatch.setattr(engine_module.time, "monotonic", lambda: self.now)
-        self.probe = EngineProbe()
+        self.probe = EngineProbe(clock=lambda: self.now)
         self.probe._client = httpx.AsyncClient(transport=httpx.MockTransport(self.answer))
 
     def answer(self, request: httpx.Request) -> httpx.Response:
@@ -69,8 +67,8 @@ class Recorded:
 
 
 @pytest.fixture
-async def engine(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Recorded]:
-    recorded = Recorded(monkeypatch)
+async def engine() -> AsyncIterator[Recorded]:
+    recorded = Recorded()
     yield recorded
     await recorded.probe.close()
 

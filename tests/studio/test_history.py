@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_studio.schema import Curve
-from llm_studio.studio import blocks as blocks_module
 from llm_studio.studio.blocks import ROWS, Block, Damaged, Writing
 from llm_studio.studio.history import SPANS, History, Span, curves
 
@@ -151,7 +151,7 @@ def test_a_studio_that_is_killed_loses_only_what_was_not_flushed(tmp_path: Path)
     assert len(ask(again, START, START + 1000)[1]) == 50
 
 
-DAMAGES = {
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda raw: b"",
     "no head": lambda raw: raw[30:],
     "cut head": lambda raw: raw[:20],
@@ -216,7 +216,7 @@ def test_a_full_disk_costs_nothing_but_the_disk(
         real(descriptor, content[:37], offset)
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(blocks_module.os, "pwrite", full)
+    monkeypatch.setattr(os, "pwrite", full)
     for turn in range(3):
         fill(history, 10, START + 20 + turn * 10)
         history.flush()
@@ -225,7 +225,7 @@ def test_a_full_disk_costs_nothing_but_the_disk(
     assert len(told) == 1
     assert "No space" in told[0]
     assert len(ask(history, START, START + 100)[1]) == 50
-    monkeypatch.setattr(blocks_module.os, "pwrite", real)
+    monkeypatch.setattr(os, "pwrite", real)
     history.close()
     again = History(tmp_path, SMALL)
     again.load()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -22,7 +22,8 @@ LONGEST = 4 << 20
 class EngineProbe:
     """Asks one engine."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._client: httpx.AsyncClient | None = None
         self._generated = _Rate()
         self._prompt = _Rate()
@@ -49,7 +50,7 @@ class EngineProbe:
         return answer if fits else None
 
     def _speeds(self, counters: Mapping[str, float], slots: list[Reading] | None) -> Reading:
-        now = time.monotonic()
+        now = self._clock()
         generated = counters.get("tokens_predicted_total")
         prompt = counters.get("prompt_tokens_total")
         for slot in slots or ():
@@ -66,7 +67,7 @@ class EngineProbe:
     def idle(self) -> None:
         """It did nothing since it was asked last; what it does next counts from now on."""
         for rate in (self._generated, self._prompt):
-            rate.still(time.monotonic())
+            rate.still(self._clock())
 
     async def close(self) -> None:
         if self._client is not None:

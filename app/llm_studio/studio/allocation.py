@@ -21,7 +21,7 @@ _PARTS = {"weights": 0, "context": 1, "recurrent": 1, "compute": 2, "output": 2}
 
 
 class Allocation:
-    """The engine's own table where it prints one, else the sums of its buffers."""
+    """The sums of its buffers; where it tells none, the table of what it meant to take."""
 
     def __init__(self) -> None:
         self._table: dict[str, DeviceSplit] = {}
@@ -41,30 +41,35 @@ class Allocation:
             case DeviceMemory():
                 self._add_row(event)
             case Buffer(device, kind, mib):
-                if device in self._buffers or len(self._buffers) < MOST:
-                    parts = self._buffers.setdefault(device, [0.0, 0.0, 0.0])
-                    parts[_PARTS[kind]] += mib
+                name = _device(device)
+                if name in self._buffers or len(self._buffers) < MOST:
+                    self._buffers.setdefault(name, [0.0, 0.0, 0.0])[_PARTS[kind]] += mib
             case _:
                 pass
 
     def _add_row(self, row: DeviceMemory) -> None:
         if len(self._table) < MOST:
-            device = untrusted_line(row.device)
-            self._table[device] = DeviceSplit(
-                device=device, weights=row.model * MiB, context=row.context * MiB,
-                compute=row.compute * MiB,
-            )  # fmt: skip
+            name = _device(row.device)
+            self._table[name] = _split(name, row.model, row.context, row.compute)
 
     @property
     def devices(self) -> list[DeviceSplit]:
-        if self._table:
-            return list(self._table.values())
-        return [
-            DeviceSplit(
-                device=untrusted_line(device),
-                weights=int(weights * MiB),
-                context=int(context * MiB),
-                compute=int(compute * MiB),
-            )
-            for device, (weights, context, compute) in self._buffers.items()
-        ]
+        if self._buffers:
+            return [_split(name, *parts) for name, parts in self._buffers.items()]
+        return list(self._table.values())
+
+
+def _device(name: str) -> str:
+    """The device that a buffer is on: pinned and plain host memory is no GPU's."""
+    if name.startswith("CPU") or name.endswith("_Host"):
+        return "Host"
+    return untrusted_line(name.removesuffix("_Mapped"))
+
+
+def _split(device: str, weights: float, context: float, compute: float) -> DeviceSplit:
+    return DeviceSplit(
+        device=device,
+        weights=int(weights * MiB),
+        context=int(context * MiB),
+        compute=int(compute * MiB),
+    )

@@ -56,10 +56,14 @@ class Block:
         for column in self.columns:
             self.values.extend(row.get(column, missing))
 
-    def rows(self) -> Iterator[tuple[float, dict[str, tuple[float, ...]]]]:
+    def rows(
+        self, since: float = -math.inf
+    ) -> Iterator[tuple[float, dict[str, tuple[float, ...]]]]:
         """Each row as it was added."""
         width, parts = self.width, self.parts
         for index, time in enumerate(self.times):
+            if time < since:
+                continue
             row = self.values[index * width : (index + 1) * width]
             cells = {
                 column: tuple(row[at * parts : (at + 1) * parts])

@@ -9,8 +9,8 @@ from typing import Any
 from llm_studio.probes.engine import EngineProbe
 from llm_studio.schema import DeviceSplit, EngineSample
 
-IDLE_EVERY = 10.0
-"""Seconds after which an engine that does nothing is asked all the same."""
+IDLE_EVERY = 60.0
+"""Seconds after which an engine that does nothing is asked all the same: it logs each question."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,8 @@ class Span:
     rows: int
 
 
-SPANS = (Span(1, 3600), Span(10, 8640), Span(60, 4320))
-"""An hour, a day, three days."""
+SPANS = (Span(1, 4200), Span(10, 8640), Span(60, 4320))
+"""An hour and some, a day, three days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +174,10 @@ class Tier:
 
     def replay(self, finest: Tier) -> None:
         """Begin the span that was under way when the last studio ended, from its finest rows."""
-        after = self.last
+        after = -math.inf if self.last is None else self.last + self.step
         for block in finest._blocks:
-            for time, row in block.rows():
-                if after is None or time >= after + self.step:
-                    self.take(time, {name: cell[0] for name, cell in row.items()})
+            for time, row in block.rows(after):
+                self.take(time, {name: cell[0] for name, cell in row.items()})
 
     def writings(self) -> tuple[list[Writing], list[tuple[Block, int]]]:
         """What is not on disk yet; and how many rows of each block will be, once that is done."""

@@ -118,10 +118,6 @@ class Sampler:
         self._host_probe.close()
         await asyncio.to_thread(self._history.close)
 
-    @property
-    def runs(self) -> bool:
-        return self._task is not None
-
     # Those who look
 
     def look(self) -> Sample | None:

@@ -18,7 +18,7 @@ from llm_studio.studio.history import History, curves
 from llm_studio.studio.log import Log
 from llm_studio.studio.marks import Marks
 from llm_studio.studio.sampler import Sampler
-from llm_studio.studio.serving import Serving
+from llm_studio.studio.served import ServedEngines
 
 FIRST_SAMPLE = 3.0
 """Seconds that somebody waits who asks first, while nothing was sampled."""
@@ -42,27 +42,34 @@ class Samples:
             complain=lambda text: log.add(text, level="warning"),
         )
         limits = Limits(**{field.name: settings.alert(field.name) for field in fields(Limits)})
-        self._serving = Serving(berths, engines)
+        self._begun: asyncio.Task[None] | None = None
+        self._served = ServedEngines(berths, engines)
         self.sampler = Sampler(
-            served=self._serving,
+            served=self._served,
             gpus=gpus or GpuReader(),
             host=HostProbe(settings.models[0] if settings.models else settings.paths.models),
             history=self.history,
             alerts=Alerts(limits, marks, log),
         )
 
-    async def start(self) -> None:
+    def start(self) -> None:
+        self._begun = asyncio.create_task(self._begin(), name="samples")
+
+    async def _begin(self) -> None:
+        """The past is read first, so that the present goes on where it ended."""
         await asyncio.to_thread(self.history.load)
         await self.sampler.start()
 
     async def close(self) -> None:
+        if self._begun is not None:
+            await self._begun
         await self.sampler.close()
-        await self._serving.close()
+        await self._served.close()
 
     async def now(self) -> Sample:
         """How it is now; whoever asks first waits for the first."""
         found = self.sampler.look()
-        if found is None and self.sampler.runs:
+        if found is None and self._begun is not None:
             found = await self.sampler.next(0, FIRST_SAMPLE)
         if found is None:
             raise NotReady("Nothing was sampled yet", hint="Ask again in a moment.")
@@ -72,6 +79,8 @@ class Samples:
         self, start: float, end: float, resolution: float, series: Sequence[str]
     ) -> HistoryPage:
         """Curves of a range. A series is named in full, or by what it begins with and a `*`."""
+        if self._begun is not None:
+            await asyncio.shield(self._begun)
         resolution, slices = self.history.slices(start, end, resolution)
         times, found = await asyncio.to_thread(curves, slices, resolution, _wanted(series))
         return HistoryPage(
