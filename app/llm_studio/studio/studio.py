@@ -98,7 +98,7 @@ class Studio:
     async def start(self) -> None:
         self.log.add(f"studio {__version__} started (pid {os.getpid()})")
         await self.berths.adopt(self.engines)
-        await self.samples.start()
+        self.samples.start()
 
     async def close(self) -> None:
         """End, and leave the engine serving for the next studio to adopt."""
