@@ -81,15 +81,14 @@ class Pens:
 def drawing(pens: Pens, columns: int, rows: int, *, erases: bool) -> str:
     """The skeleton as escape sequences; `erases`: erased cells take the colour of the ground."""
     host = os.uname().nodename.partition(".")[0][: columns // 3]
-    name, state = " llm-studio", "   connecting"
-    room = columns - len(name) - len(host) - 1
-    header = f"{pens.name}{name}{pens.header}{state[:room]:<{room}}{host} "
+    told = " llm-studio   connecting".ljust(columns - len(host) - 1) + host + " "
+    name, header = told[: len(" llm-studio")], told[len(" llm-studio") : columns]
     parts = [pens.ground]
     if erases:
         parts.append("\x1b[2J")
     else:
         parts += [f"\x1b[{row}H{' ' * columns}" for row in range(1, rows + 1)]
-    parts.append(f"\x1b[H{header}" if room > 0 else "")
+    parts.append(f"\x1b[H{pens.name}{name}{pens.header}{header}")
     at, pen = 1, pens.chosen
     for folder, title in TABS.items():
         label = f" {title} "
