@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from textual.pilot import Pilot
 from tests.tui.scripted_studio import ScriptedStudio
+from textual.pilot import Pilot
+from textual.widgets import Input
 
 from llm_studio.settings import load_settings
 from llm_studio.tui.app import StudioApp
@@ -31,8 +33,13 @@ class Look:
         await self.pilot.pause()
 
     async def type(self, text: str) -> None:
-        names = {" ": "space", "#": "number_sign", "/": "slash", "-": "minus", ".": "full_stop"}
+        names = {" ": "space", "#": "number_sign", "/": "slash", ".": "full_stop"}
         await self.press(*(names.get(letter, letter) for letter in text))
+
+    def fill(self, text: str) -> None:
+        """As if it had been typed at once."""
+        assert isinstance(self.app.focused, Input)
+        self.app.focused.value = text
 
     @property
     def lines(self) -> list[str]:
@@ -53,12 +60,13 @@ class Look:
     def same_as_before(self, name: str) -> None:
         """Compare the screen with the one that was looked at and kept."""
         size = self.app.size
+        text = re.sub(r"for \d+ s", "for N s", self.text) + "\n"
         path = SNAPSHOTS / f"{name}-{size.width}x{size.height}.txt"
         if os.environ.get("UPDATE_SNAPSHOTS"):
             path.parent.mkdir(exist_ok=True)
-            path.write_text(self.text + "\n")
+            path.write_text(text)
         assert path.exists(), f"{path} is missing: UPDATE_SNAPSHOTS=1 writes it"
-        assert self.text + "\n" == path.read_text(), "the screen changed: look, then UPDATE_SNAPSHOTS=1"
+        assert text == path.read_text(), "the screen changed: look, then UPDATE_SNAPSHOTS=1"
 
 
 def _never() -> None:

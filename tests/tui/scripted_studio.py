@@ -51,14 +51,18 @@ def detail(summary: dict[str, Any], context: int, cache: str) -> dict[str, Any]:
         "largest_context": 90112, "trained_context": 131072, "cache_type_k": cache,
         "cache_type_v": cache, "advice": [],
         "findings": [
-            {"level": "warning", "key": "server.ubatch", "what": "It is 4096.", "why": "Costs 1 GiB."}
+            {"level": "warning", "key": "server.ubatch", "what": "It is 4096.", "why": "1 GiB."}
         ],
         "command": [
-            {"words": ["--model", f"/models/{summary['id']}.gguf"], "key": "model.file", "origin": "profile"},
-            {"words": ["--ctx-size", str(context)], "key": "server.context", "origin": "fit"},
+            _argument("model.file", "profile", "--model", f"/models/{summary['id']}.gguf"),
+            _argument("server.context", "fit", "--ctx-size", str(context)),
         ],
         "environment": {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
     }  # fmt: skip
+
+
+def _argument(key: str, origin: str, *words: str) -> dict[str, Any]:
+    return {"words": list(words), "key": key, "origin": origin}
 
 
 class ScriptedStudio:

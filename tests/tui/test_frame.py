@@ -13,7 +13,7 @@ from llm_studio.tui.panes import PANES
 from llm_studio.tui.themes import NAMES
 
 pytestmark = pytest.mark.anyio
-HOSTILE = "[/INST] [b]x[/b] [@click=app.quit]y[/] \x1b]52;c;AAAA\x07 \x9b2J 漢字 e\u0301\u202e ‮\n\t."
+HOSTILE = "[/INST] [b]x[/b] [@click=app.quit]y[/] \x1b]52;c;AAAA\x07 \x9b2J 漢字 e\u0301\u202e\n\t."
 
 
 async def test_panes_by_number_and_none_that_does_not_exist(studio: ScriptedStudio) -> None:
@@ -56,7 +56,9 @@ async def test_help_is_made_from_the_bindings(home: Home, studio: ScriptedStudio
         assert "Sorted by size" not in look.text
 
 
-async def test_an_unknown_action_in_the_settings_is_told(home: Home, studio: ScriptedStudio) -> None:
+async def test_an_unknown_action_in_the_settings_is_told(
+    home: Home, studio: ScriptedStudio
+) -> None:
     home.root.mkdir(exist_ok=True)
     home.config.write_text('[keys]\n"models.nosuch" = "z"\n')
     async with opened(studio) as look:
@@ -88,9 +90,16 @@ async def test_the_picker_loads_from_anywhere(studio: ScriptedStudio) -> None:
         await look.until(lambda: studio.asked("POST", "/switch") == [{"model": "beta"}])
 
 
-async def test_hostile_text_in_notices_names_and_errors_is_only_text(studio: ScriptedStudio) -> None:
+async def test_hostile_text_in_notices_names_and_errors_is_only_text(
+    studio: ScriptedStudio,
+) -> None:
     studio.profiles.append(profile("gamma", name=HOSTILE, summary=HOSTILE, tags=[HOSTILE]))
-    studio.refusals["POST /switch"] = {"status": 409, "title": HOSTILE, "detail": HOSTILE, "hint": HOSTILE}
+    studio.refusals["POST /switch"] = {
+        "status": 409,
+        "title": HOSTILE,
+        "detail": HOSTILE,
+        "hint": HOSTILE,
+    }
     async with opened(studio) as look:
         look.app.tell(HOSTILE)
         await look.until("[/INST]")
@@ -177,7 +186,9 @@ async def test_leaving_asks_once_and_remembers(home: Home, studio: ScriptedStudi
         await look.until(lambda: not look.app.is_running)
 
 
-async def test_leaving_can_stop_the_model_but_asks_while_requests_run(studio: ScriptedStudio) -> None:
+async def test_leaving_can_stop_the_model_but_asks_while_requests_run(
+    studio: ScriptedStudio,
+) -> None:
     async with opened(studio) as look:
         studio.serves("alpha", running=2)
         await look.until("● ready")

@@ -75,7 +75,9 @@ def _guarded(words: list[str]) -> int:
 
 
 def _run(words: list[str]) -> int:
-    name, rest = (words[0], words[1:]) if words else ("list", [])
+    if not words or words[0].startswith("--theme"):
+        words = _without_command(words)
+    name, rest = words[0], words[1:]
     command = BY_NAME.get(name)
     if command is None:
         raise _unknown(name)
@@ -95,6 +97,13 @@ def _run(words: list[str]) -> int:
     module.options(parser)
     code: int = module.run(parser.parse_args(rest))
     return code
+
+
+def _without_command(words: list[str]) -> list[str]:
+    """The terminal UI; where there is no terminal, the profiles."""
+    from llm_studio.tui.start import possible
+
+    return ["ui", *words] if words or possible() else ["list"]
 
 
 def _unknown(name: str) -> Exception:
@@ -118,7 +127,7 @@ def overview() -> str:
         "",
         *(f"  {_called(command):<{width}}  {command.summary}" for command in COMMANDS),
         "",
-        "`llm-studio COMMAND --help` tells more; without a command, the profiles are listed.",
+        "`llm-studio COMMAND --help` tells more; without a command, the terminal UI opens.",
         "Listings take --json. Exit codes: 0 done, 1 failed, 2 usage, 3 not ready, 4 not found.",
         "LLM_STUDIO_HOME puts everything under one folder.",
     ]

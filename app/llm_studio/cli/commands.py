@@ -23,6 +23,7 @@ class Command:
 
 
 COMMANDS = (
+    Command("ui", "", "the terminal UI; `llm-studio` alone opens it too", "ui"),
     Command("list", "", "profiles: id, name, context, fit, size and state", "profiles_list"),
     Command(
         "show",

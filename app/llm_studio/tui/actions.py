@@ -163,3 +163,7 @@ def reference() -> str:
             for action in actions
         ]
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

@@ -18,6 +18,9 @@ from llm_studio.errors import StudioError
 from llm_studio.tui.widgets.listing import Column, Listing, Row
 from llm_studio.tui.widgets.painted import Role
 
+STAY = "stay"
+"""The choice that changes nothing, as leaving the question does."""
+
 
 class Answer(NamedTuple):
     """What was chosen (nothing where the question was left), and whether for good."""
@@ -41,19 +44,15 @@ class Dialog(ModalScreen[Answer]):
     DEFAULT_CSS = """
     Dialog { align: center middle; }
     Dialog > Vertical {
-        width: auto; min-width: 44; max-width: 90; height: auto; max-height: 94%;
+        width: 76; max-width: 96%; height: auto; max-height: 94%;
         background: $background; border: round $border; padding: 0 1;
     }
-    Dialog Static { width: auto; max-width: 84; padding: 0 1; margin-bottom: 1; }
+    Dialog Static { width: 1fr; padding: 0 1; margin-bottom: 1; }
     Dialog Static.title { text-style: bold; }
     Dialog Static.quiet { color: $dim; }
     Dialog Static.last { margin-bottom: 0; }
-    Dialog Listing { width: 64; max-width: 84; }
-    Dialog Input {
-        width: 60; max-width: 80; height: 1; border: none; padding: 0 1; margin: 0 0 1 0;
-        background: $panel;
-    }
-    Dialog VerticalScroll { height: auto; max-height: 12; width: 84; max-width: 84; }
+    Dialog Input { margin-bottom: 1; }
+    Dialog VerticalScroll { height: auto; max-height: 12; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "back")]
 
@@ -109,12 +108,15 @@ class Question(Dialog):
         for choice in self._choices:
             if event.character == choice.key:
                 event.stop()
-                self.dismiss(Answer(choice.id, self._remembered))
+                self._answer(choice.id)
         if event.key == "enter":
-            self.dismiss(Answer(self.query_one(Listing).key, self._remembered))
+            self._answer(self.query_one(Listing).key)
 
     def on_listing_chosen(self, event: Listing.Chosen) -> None:
-        self.dismiss(Answer(event.key, self._remembered))
+        self._answer(event.key)
+
+    def _answer(self, id_: str) -> None:
+        self.dismiss(Answer("") if id_ == STAY else Answer(id_, self._remembered))
 
     def _box(self) -> Content:
         return Content(f"r  {'●' if self._remembered else '○'} {self._remember}")

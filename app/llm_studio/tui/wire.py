@@ -69,7 +69,9 @@ class Wire:
         and alerts that are newer than an earlier stream's mark, and a sample each second."""
         reader, writer = await self._connect()
         try:
-            writer.write(request_for("GET", "/events?samples=true", Last_Event_ID=f".{mark}" if mark else ""))
+            writer.write(
+                request_for("GET", "/events?samples=true", Last_Event_ID=f".{mark}" if mark else "")
+            )
             name = ""
             while line := await asyncio.wait_for(reader.readline(), SILENCE):
                 field, _, value = line.decode(errors="replace").strip().partition(": ")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_studio.config_file import write_setting
 from llm_studio.errors import StudioError
-from llm_studio.tui.dialogs import Answer, Choice, Question, Trouble
+from llm_studio.tui.dialogs import STAY, Answer, Choice, Question, Trouble
 from llm_studio.tui.figures import counted
 from llm_studio.tui.view import Job, Serving
 
@@ -33,7 +33,7 @@ class Wishes:
                     "to half a minute; new requests wait for the new model.",
                     (
                         Choice("switch", "y", "Switch when they are done"),
-                        Choice("", "n", f"Stay with {status.profile}"),
+                        Choice(STAY, "n", f"Stay with {status.profile}"),
                     ),
                 )
             )
@@ -62,7 +62,7 @@ class Wishes:
                     "to half a minute.",
                     (
                         Choice("stop", "y", "Stop when they are done"),
-                        Choice("", "n", "Go on serving"),
+                        Choice(STAY, "n", "Go on serving"),
                     ),
                 )
             )
@@ -143,7 +143,7 @@ class Wishes:
                 (
                     Choice("leave", "l", "Detach", "it goes on serving"),
                     Choice("stop", "s", "Stop the model", "and leave"),
-                    Choice("", "esc", "Stay here"),
+                    Choice(STAY, "n", "Stay here"),
                 ),
                 remember="Do so every time (llm-studio config on_quit ask undoes it)",
             )

@@ -55,7 +55,7 @@ class Header(Painted):
         used = sum(cell_len(text) for text, _ in left)
         parts: list[Part] = [(" ", ""), *left, (" " * max(room - used, 1), ""), *right, (" ", "")]
         if self._view.status and not self._view.live:
-            parts = [(text, role if role in ("bad", "warn") else "dim") for text, role in parts]
+            parts = [(text, role if role in ("warn", "accent") else "dim") for text, role in parts]
         return self.line(parts, width, "mark")
 
     def _left(self, room: int) -> list[Part]:
@@ -65,8 +65,10 @@ class Header(Painted):
             return [("llm-studio", "strong"), GAP, (told, "warn" if view.trouble else "dim")]
         if not view.live:
             since = ago(time.time() - view.since)
-            told = f"⚠ {view.trouble or 'connection lost'}, {since} ago"
-            return [(told, "warn"), GAP, (f"was {status.state} {status.profile or ''}", "dim")]
+            told = f"⚠ {view.trouble or 'The link to the studio is lost'}, for {since}"
+            was = " ".join(filter(None, ("was", status.state, status.profile)))
+            cure = [GAP, ("Ctrl+R starts one", "accent")] if view.link == "ended" else []
+            return [(told, "warn"), *cure, GAP, (was, "dim")]
         sign, role = STATES.get(status.state, ("?", ""))
         parts: list[Part] = [(f"{sign} {status.state}", role)]
         name = status.desired if status.busy and status.desired else status.profile
@@ -82,7 +84,7 @@ class Header(Painted):
         pulse = self._view.pulse
         host: list[Part] = [(self._host, "dim")]
         figures = [_speed(pulse), _context(pulse), _memory(pulse, width), host]
-        if self._view.status is None:
+        if not self._view.live:
             figures = figures[-1:]
         for drop in ((), (3,), (3, 1), (3, 1, 0), (3, 1, 0, 2)):
             kept = [each for i, each in enumerate(figures) if i not in drop and each]

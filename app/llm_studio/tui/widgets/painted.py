@@ -35,6 +35,8 @@ class Painted(Widget):
     def line(self, parts: Iterable[Part], width: int, under: Role = "") -> Strip:
         """A line of exactly this width; `under` lies below all of it, as a cursor does."""
         base = self.rich_style + self.paint(under)
+        # A cursor that is drawn in reverse would turn the roles' colours into backgrounds.
+        flat = under == "cursor" and bool(base.reverse)
         segments, room = [], width
         for text, role in parts:
             if "\n" in text or "\t" in text:
@@ -42,7 +44,8 @@ class Painted(Widget):
             taken = cell_len(text)
             if taken > room:
                 text, taken = cut(text, room), room
-            segments.append(Segment(text, base + self.paint(role)))
+            style = base if flat and role != "strong" else base + self.paint(role)
+            segments.append(Segment(text, style))
             room -= taken
             if not room:
                 break

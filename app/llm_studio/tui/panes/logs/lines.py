@@ -27,6 +27,8 @@ class Lines:
 
     def __init__(self) -> None:
         self.first = 1
+        self.age = 0
+        """Counts the restarts, after which numbers mean other lines."""
         self._lines: list[Line] = []
 
     def __len__(self) -> int:
@@ -52,6 +54,7 @@ class Lines:
 
     def restart(self, first: int, lines: Sequence[Line]) -> None:
         self.first, self._lines = first, list(lines)
+        self.age += 1
 
     def append(self, lines: Sequence[Line]) -> None:
         self._lines += lines
@@ -76,11 +79,13 @@ class Found:
         self.numbers: list[int] = []
         self._from = 0
         self._to = 0
+        self._age = -1
 
     def update(self, lines: Lines) -> None:
         """Look at the lines that are new on either end, and forget those that are gone."""
-        if not self._to or self._to < lines.first or self._from > lines.last + 1:
+        if self._age != lines.age or self._to < lines.first:
             self.numbers, self._from, self._to = [], lines.first, lines.first
+            self._age = lines.age
         if self._from < lines.first:
             del self.numbers[: bisect_left(self.numbers, lines.first)]
             self._from = lines.first

@@ -92,7 +92,11 @@ class LogsPane(Pane):
         view = self.log_view
         empty = self.query_one("#empty", Static)
         empty.display = not view.count
+        if not view.count and view.has_focus:
+            self.focus()
         view.display = bool(view.count)
+        if view.count and self.has_focus:
+            view.focus()
         if not view.count:
             narrowed = self._filter != Filter()
             told = "No line passes the filter; Esc clears it." if narrowed else "No line yet."
@@ -110,9 +114,9 @@ class LogsPane(Pane):
         if self._filter.source != "all":
             parts.append((f"   {self._filter.source}", "accent"))
         if self._filter.pattern is not None:
-            parts.append((f"   filter {self._filter.pattern.pattern}", "accent"))
+            parts.append((f"   &{self._filter.pattern.pattern}", "accent"))
         if self._hits is not None and view.pattern is not None:
-            parts.append((f"   search {view.pattern.pattern} ", "accent"))
+            parts.append((f"   /{view.pattern.pattern} ", "accent"))
             parts.append((self._place_among_hits(), "strong"))
         if view.marked is not None:
             parts.append((f"   {counted(len(view.selected), 'line')} selected", "strong"))

@@ -264,7 +264,7 @@ class LogView(Painted, can_focus=True):
         )
 
     def _prefix_width(self) -> int:
-        return {"clock": 9, "ago": 8, "none": 1}[self.times] + 10
+        return {"clock": 9, "ago": 8, "none": 1}[self.times] + 11
 
     def _prefix(self, line: Line) -> list[Part]:
         """When, who and how grave."""
@@ -274,7 +274,7 @@ class LogView(Painted, can_focus=True):
             when = f"{ago(time.time() - line.time):>8}" if self.times == "ago" else " "
         return [
             (when, "dim"),
-            (f" {line.source[:6]:<6} ", "dim"),
+            (f" {line.source[:7]:<7} ", "dim"),
             LEVEL_SIGN.get(line.level, ("  ", "")),
         ]
 

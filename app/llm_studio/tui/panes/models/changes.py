@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from textual.app import SuspendNotSupported
 
 from llm_studio.errors import NotReady
-from llm_studio.tui.dialogs import Ask, Choice, Question
+from llm_studio.tui.dialogs import STAY, Ask, Choice, Question
 from llm_studio.tui.figures import size
 from llm_studio.tui.view import Profile
 from llm_studio.tui.widgets.finder import Finder, Item
@@ -55,11 +55,14 @@ async def delete(studio: StudioApp, profile: Profile) -> None:
             f"{profile.id} ships with llm-studio, so it cannot be deleted",
             hint="Edit it (e): your copy takes its place, and can be deleted again.",
         )
+    engines = studio.view.status.all if studio.view.status else ()
+    served = any(each.up and each.profile == profile.id for each in engines)
     answer = await studio.push_screen_wait(
         Question(
             f"Delete {profile.id}?",
-            "The profile goes to the trash folder; its model file stays where it is.",
-            (Choice("delete", "y", "Delete"), Choice("", "n", "Keep")),
+            "The profile goes to the trash folder; its model file stays where it is."
+            + (" It is served now, and goes on until it is stopped." if served else ""),
+            (Choice("delete", "y", "Delete"), Choice(STAY, "n", "Keep")),
         )
     )
     if answer.id:

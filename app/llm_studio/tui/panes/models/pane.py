@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar
 
-from textual import events
+from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical, VerticalScroll
@@ -33,7 +33,9 @@ class ModelsPane(Pane):
     DEFAULT_CSS = """
     ModelsPane #columns { height: 1fr; layout: vertical; }
     ModelsPane #table { height: 50%; min-height: 6; }
-    ModelsPane #sheet { height: 1fr; border-top: solid $border; padding: 0 1; }
+    ModelsPane #sheet {
+        height: 1fr; border-top: solid $border; padding: 0 1; scrollbar-gutter: stable;
+    }
     ModelsPane #sheet Static { width: 1fr; height: auto; }
     ModelsPane #filter {
         height: 1; border: none; padding: 0 1; background: $panel; display: none;
@@ -53,6 +55,8 @@ class ModelsPane(Pane):
         super().__init__()
         self._order = "state"
         self._details: dict[tuple[str, Trial], Detail] = {}
+        self._fresh: set[tuple[str, Trial]] = set()
+        """Those of the details that were asked for since the profiles were read."""
         self._trials: dict[str, Trial] = {}
         self._profiles: tuple[Profile, ...] | None = None
         self._shown: tuple[str, Content] | None = None
@@ -76,7 +80,7 @@ class ModelsPane(Pane):
         self._seen = seen
         if view.profiles is not self._profiles:
             self._profiles = view.profiles
-            self._details.clear()
+            self._fresh.clear()
             self._look_closely()
         self._show_rows(view)
 
@@ -118,10 +122,8 @@ class ModelsPane(Pane):
         self._look_closely()
         self.studio.refresh_bindings()
 
-    def _look_closely(self) -> None:
-        self.run_worker(self._detail, group="detail", exclusive=True, exit_on_error=False)
-
-    async def _detail(self) -> None:
+    @work(group="detail", exclusive=True, exit_on_error=False)
+    async def _look_closely(self) -> None:
         """Show what is known at once, then ask for the rest."""
         id_ = self.id_
         if not id_:
@@ -129,29 +131,39 @@ class ModelsPane(Pane):
             return
         trial = self._trials.get(id_, NOTHING)
         known = self._details.get((id_, trial))
-        if known is None:
+        if known is not None:
+            self._show_detail(known, trial)
+        elif self._shown is None or self._shown[0] != id_:
             profile = next((p for p in self._profiles or () if p.id == id_), None)
-            if profile and (self._shown is None or self._shown[0] != id_):
+            if profile:
                 self._show_text(id_, Content("\n").join(heading(profile, roomy=self.roomy)))
+        if known is None or (id_, trial) not in self._fresh:
             await asyncio.sleep(PAUSE)
-            try:
-                known = await self._ask(id_, trial)
-            except StudioError as error:
-                self._show_text(id_, Content.assemble(("✗ ", "$error"), error.sentence))
-                return
-        width = self.query_one("#text").size.width or 60
-        self._show_text(id_, sheet(known, width, tried=trial != NOTHING, roomy=self.roomy))
+            await self._ask(id_, trial)
 
-    async def _ask(self, id_: str, trial: Trial) -> Detail:
-        data = await self.studio.wire.ask(
-            "GET", f"/profiles/{id_}", context=trial.context, cache_type=trial.cache
-        )
+    async def _ask(self, id_: str, trial: Trial) -> None:
+        try:
+            data = await self.studio.wire.ask(
+                "GET", f"/profiles/{id_}", context=trial.context, cache_type=trial.cache
+            )
+        except StudioError as error:
+            if (id_, trial) not in self._details:
+                self._show_text(id_, Content.assemble(("✗ ", "$error"), error.sentence))
+            return
         detail = self._details[id_, trial] = Detail.of(data)
-        return detail
+        self._fresh.add((id_, trial))
+        self._show_detail(detail, trial)
+
+    def _show_detail(self, detail: Detail, trial: Trial) -> None:
+        width = self.query_one("#text").size.width or 60
+        text = sheet(detail, width, tried=trial != NOTHING, roomy=self.roomy)
+        self._show_text(detail.summary.id, text)
 
     def _show_text(self, id_: str, text: Content) -> None:
         if self._shown is None or self._shown[0] != id_:
             self.query_one("#sheet", VerticalScroll).scroll_home(animate=False)
+        elif self._shown[1].is_same(text):
+            return
         self._shown = (id_, text)
         self.query_one("#text", Static).update(text)
 

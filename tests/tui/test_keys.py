@@ -1,0 +1,48 @@
+"""One list of actions: the reference in docs/ is made from it, and no two share a key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from llm_studio.tui.actions import FRAME, every_action, key_name, pane_choices, reference
+from llm_studio.tui.panes import PANES
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "keys.md"
+
+
+def test_the_key_reference_is_up_to_date() -> None:
+    """`python -m llm_studio.tui.actions > docs/keys.md` writes it."""
+    assert DOCUMENT.read_text() == reference()
+
+
+def test_in_one_place_a_key_does_one_thing() -> None:
+    everywhere = [key for action in (*FRAME, *pane_choices()) for key in action.keys.split(",")]
+    assert len(everywhere) == len(set(everywhere))
+    for pane in PANES:
+        here = [key for action in pane.actions for key in action.keys.split(",")]
+        assert len(here) == len(set(here)), pane.id
+        assert not set(here) & set(everywhere), pane.id
+
+
+def test_ids_are_of_their_place_and_unique() -> None:
+    every = every_action()
+    assert len(every) == len(FRAME) + len(PANES) + sum(len(pane.actions) for pane in PANES)
+    for pane in PANES:
+        assert all(action.where == pane.id for action in pane.actions)
+
+
+def test_every_action_has_a_method() -> None:
+    from llm_studio.tui.app import StudioApp
+
+    for action in FRAME:
+        assert hasattr(StudioApp, f"action_{action.method}"), action.id
+    for pane in PANES:
+        widget = type(pane.create())
+        for action in pane.actions:
+            assert hasattr(widget, f"action_{action.method}"), action.id
+
+
+def test_keys_as_they_are_written() -> None:
+    assert [key_name(key) for key in ("ctrl+p", "question_mark", "f1", "X", "escape")] == [
+        "Ctrl+P", "?", "F1", "X", "Esc",
+    ]  # fmt: skip
