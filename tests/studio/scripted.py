@@ -22,12 +22,13 @@ from llm_studio.engines.base import (
 from llm_studio.engines.health import Health, HealthProbe
 from llm_studio.errors import StudioError
 from llm_studio.profiles.catalogue import Entry
+from llm_studio.studio.attendant import Attendant, Memory, Prepared
 from llm_studio.studio.berths import Berth, Berths
 from llm_studio.studio.desk import Desk
 from llm_studio.studio.jobs import Job, Jobs
 from llm_studio.studio.log import Log
 from llm_studio.studio.state import Phase, State, Store
-from llm_studio.studio.supervisor import Memory, Prepared, Supervisor
+from llm_studio.studio.supervisor import Supervisor
 
 
 @dataclass
@@ -158,9 +159,7 @@ class House:
         self.supervisor = self.new_supervisor()
 
     def new_supervisor(self) -> Supervisor:
-        return Supervisor(
-            engines={"scripted": self.engine},
-            prepare=self.prepare,
+        self.attendant = Attendant(
             desk=self.desk,
             store=self.store,
             log=self.log,
@@ -168,6 +167,7 @@ class House:
             health=ScriptedHealth(self.engine),
             free=lambda: self.free,
         )
+        return Supervisor(self.attendant, self.prepare)
 
     async def adopt(self) -> None:
         """Take over what an earlier studio left."""

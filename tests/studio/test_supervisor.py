@@ -11,8 +11,7 @@ from tests.studio.scripted import House
 
 from llm_studio.engines.base import Vitals
 from llm_studio.models.memory import GiB
-from llm_studio.studio import backoff, loading, watch
-from llm_studio.studio import supervisor as supervisor_module
+from llm_studio.studio import attendant, backoff, loading, watch
 from llm_studio.studio.desk import Refusal, RequestRecord
 from llm_studio.studio.state import Phase
 from llm_studio.studio.supervisor import Busy
@@ -180,7 +179,7 @@ async def test_running_requests_end_before_the_engine_does(house: House) -> None
 async def test_requests_that_do_not_end_are_cut_off(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor_module, "DRAIN_LIMIT", 0.02)
+    monkeypatch.setattr(attendant, "DRAIN_LIMIT", 0.02)
     await house.up("a")
     async with house.desk.lease(RequestRecord("/v1/x", "test")):
         await house.up("b")
@@ -226,7 +225,7 @@ async def test_an_idle_model_is_unloaded_and_wakes(house: House) -> None:
 
 
 async def test_a_load_without_a_sign_of_life_is_ended(house: House) -> None:
-    house.supervisor._stall_limit = 0.05
+    house.attendant._stall_limit = 0.05
     house.engine.script["a"] = ["hangs"]
     job = await house.up("a")
     assert job.state == "failed"
@@ -337,7 +336,7 @@ async def test_memory_is_waited_for_before_the_next_model(house: House) -> None:
     """The driver gives memory back a while after the process is gone."""
     house.free = {"gpu": 10 * GiB}
     await house.up("a")
-    seen = house.supervisor._now
+    seen = house.attendant.now
     assert seen is not None
     seen.held = {"gpu": 8 * GiB}
     house.free = {"gpu": 2 * GiB}

@@ -15,11 +15,12 @@ from pathlib import Path
 from llm_studio.engines.base import Engine, Running
 from llm_studio.errors import NotFound, StudioError
 from llm_studio.storage import write_atomically
+from llm_studio.studio.attendant import STOP_GRACE
 from llm_studio.studio.desk import Desk
 from llm_studio.studio.jobs import Job
 from llm_studio.studio.log import Log
 from llm_studio.studio.state import Phase, Store
-from llm_studio.studio.supervisor import STOP_GRACE, Busy, Supervisor
+from llm_studio.studio.supervisor import Busy, Supervisor
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from llm_studio.profiles.catalogue import Catalogue
 from llm_studio.profiles.plan import Machine, Plan
 from llm_studio.profiles.server import seconds
 from llm_studio.settings import Settings
-from llm_studio.studio.supervisor import Memory, Prepared
+from llm_studio.studio.attendant import Memory, Prepared
 
 
 class Preparation:

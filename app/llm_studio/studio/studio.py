@@ -21,6 +21,7 @@ from llm_studio.schema import (
     StudioStatus,
 )
 from llm_studio.settings import Settings
+from llm_studio.studio.attendant import Attendant
 from llm_studio.studio.berths import Berth, Berths
 from llm_studio.studio.changes import Changes
 from llm_studio.studio.desk import Desk, Refusal
@@ -74,9 +75,7 @@ class Studio:
     def _berth(self, store: Store, desk: Desk) -> Berth:
         state = self.settings.paths.state
         store.listen(Changes(self.marks).follow)
-        supervisor = Supervisor(
-            engines=self.engines,
-            prepare=Preparation(self.settings, self.engines),
+        attendant = Attendant(
             desk=desk,
             store=store,
             log=self.log,
@@ -86,7 +85,8 @@ class Studio:
             free=lambda: free_memory(state),
             loaded=lambda launch, asked, gone: measured_load(state, launch, asked, gone),
         )
-        return Berth(store, desk, supervisor)
+        prepare = Preparation(self.settings, self.engines)
+        return Berth(store, desk, Supervisor(attendant, prepare))
 
     def _berth_beside(self, id_: str) -> Berth:
         async def wake(_: str) -> None:

@@ -9,43 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol
 
-from llm_studio.engines.base import Engine, Launch, Running
-from llm_studio.engines.health import HealthProbe
+from llm_studio.engines.base import Engine, Running
 from llm_studio.errors import StudioError
 from llm_studio.schema import DeviceSplit
+from llm_studio.studio.attendant import Attendant, Current, Failed, Memory, Prepared
 from llm_studio.studio.backoff import Backoff
-from llm_studio.studio.desk import Desk, Refusal, Target
-from llm_studio.studio.ending import explained
-from llm_studio.studio.follow import LogFollower
-from llm_studio.studio.freeing import Free, until_free
-from llm_studio.studio.jobs import Job, Jobs
-from llm_studio.studio.loading import STALL_LIMIT, Ended, Loading
-from llm_studio.studio.log import Level, Log
-from llm_studio.studio.state import EngineState, Failure, Phase, Progress, Store
+from llm_studio.studio.desk import Refusal
+from llm_studio.studio.jobs import Job
+from llm_studio.studio.log import Level
+from llm_studio.studio.state import Failure, Phase
 from llm_studio.studio.watch import Happened, Watch
-
-DRAIN_LIMIT = 30.0
-STOP_GRACE = 10.0
-
-Memory = Mapping[str, int]
-"""Bytes, by GPU; the host's under ""."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A profile that is ready to be started: checked, planned, with the engine that will run it."""
-
-    launch: Launch
-    engine: Engine
-    aliases: tuple[str, ...]
-    idle_seconds: int | None
-    size: int = 0
-    """Bytes of all files that it loads."""
 
 
 class Prepare(Protocol):
@@ -70,65 +46,15 @@ class Busy(StudioError):
         self.job = job
 
 
-class Failed(StudioError):
-    """It was tried, and this is why it did not work."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.what, why=failure.why, hint=failure.hint)
-        self.failure = failure
-
-
-@dataclass(slots=True)
-class _Engine:
-    """What belongs to the engine that runs now."""
-
-    running: Running
-    engine: Engine
-    follower: LogFollower
-    held: Memory | None = None
-    """What it took; None where it was found running."""
-    idle: int | None = None
-    stopping: bool = False
-
-    @property
-    def target(self) -> Target:
-        running = self.running
-        return Target(
-            running.address, running.key, running.profile, running.instance,
-            image=running.image, model=running.model, models=running.models,
-        )  # fmt: skip
-
-
 class Supervisor:
     """Of one engine at a time."""
 
-    def __init__(
-        self,
-        *,
-        engines: Mapping[str, Engine],
-        prepare: Prepare,
-        desk: Desk,
-        store: Store,
-        log: Log,
-        jobs: Jobs,
-        health: HealthProbe,
-        stall_limit: float = STALL_LIMIT,
-        free: Free = dict,
-        loaded: Callable[[Launch, Mapping[str, float], Memory], None] = lambda *_: None,
-    ) -> None:
-        """`loaded` is told of each load: the MiB that the engine says it took, and the bytes that
-        are gone."""
-        self._engines = engines
+    def __init__(self, attendant: Attendant, prepare: Prepare) -> None:
+        self._attendant = attendant
         self._prepare = prepare
-        self._desk = desk
-        self._store = store
-        self._log = log
-        self._jobs = jobs
-        self._health = health
-        self._stall_limit = stall_limit
-        self._free = free
-        self._loaded = loaded
-        self._now: _Engine | None = None
+        self._desk = attendant.desk
+        self._store = attendant.store
+        self._jobs = attendant.jobs
         self._watch: asyncio.Task[None] | None = None
         self._operation: tuple[str, Job] | None = None
         self._last_good: str | None = None
@@ -137,27 +63,32 @@ class Supervisor:
         """Held by whoever starts or ends an engine."""
         self._closing = False
 
-    # Wishes
+    # What is
 
     @property
     def serving(self) -> Running | None:
         """The engine that runs now, ready or not."""
-        return self._now.running if self._now else None
+        now = self._attendant.now
+        return now.running if now else None
 
     @property
     def held(self) -> Memory:
         """What the engine that runs now took, by GPU; the next plan counts on it."""
-        return (self._now.held or {}) if self._now else {}
+        now = self._attendant.now
+        return (now.held or {}) if now else {}
 
     @property
     def allocated(self) -> list[DeviceSplit]:
         """What the engine that runs now allocated, by device, as its log tells."""
-        return self._now.follower.allocation.devices if self._now else []
+        now = self._attendant.now
+        return now.follower.allocation.devices if now else []
 
     @property
     def operation(self) -> tuple[str, Job] | None:
         """The switch (or, without a name, the stop) that is under way."""
         return self._operation
+
+    # Wishes
 
     def switch(self, id_: str) -> Job | None:
         """Serve a profile: a job to follow, or None where it is served already."""
@@ -178,7 +109,7 @@ class Supervisor:
             if not target:
                 return job
             self._jobs.cancel(job.id)
-        elif self._now is None and self._store.state.phase in (Phase.STOPPED, Phase.FAILED):
+        elif self.serving is None and self._store.state.phase in (Phase.STOPPED, Phase.FAILED):
             self._stop_watching()
             self._store.replace(
                 phase=Phase.STOPPED, desired=None, profile=None, failure=None, detail=""
@@ -220,7 +151,7 @@ class Supervisor:
     # A switch
 
     async def _serve(self, id_: str, job: Job) -> object:
-        previous, old = self._last_good, self._now
+        previous, old = self._last_good, self._attendant.now
         self._store.replace(desired=id_)
         try:
             prepared = await self._prepare(id_, returns=old.held if old else {})
@@ -232,7 +163,7 @@ class Supervisor:
         try:
             await self._desk.shut(id_)
             if old is not None:
-                await self._stop_running(job)
+                await self._stop_engine(job)
                 prepared = await self._prepare(id_, returns={})
             return await self._start(prepared, job)
         except asyncio.CancelledError:
@@ -240,138 +171,43 @@ class Supervisor:
             raise
         except StudioError as error:
             failure = await self._fail(id_, error)
-            if previous and previous != id_ and self._now is None and job.kind == "switch":
+            gone = self._attendant.now is None
+            if previous and previous != id_ and gone and job.kind == "switch":
                 await self._go_back(previous, job, failure)
             raise Failed(failure) from error
 
     async def _start(self, prepared: Prepared, job: Job) -> dict[str, object]:
-        launch, engine = prepared.launch, prepared.engine
-        id_ = launch.entry.id
-        begun = time.monotonic()
-        self._store.replace(profile=id_, failure=None, engine=None)
-        self._note(job, Phase.STARTING, Progress(f"starting {engine.kind}"))
-        before = await asyncio.to_thread(self._free)
-        running = await engine.start(launch)
-        now = self._attach(running, engine, adopted=False)
-        self._note(job, Phase.LOADING, Progress("loading the model"))
-        await self._until_ready(now, job, prepared.aliases, prepared.size)
-        took = time.monotonic() - begun
-        now.idle = prepared.idle_seconds
-        await self._ready(now)
-        after = await asyncio.to_thread(self._free)
-        now.held = {gpu: max(size - after.get(gpu, 0), 0) for gpu, size in before.items()}
-        self._loaded(launch, now.follower.allocated, now.held)
-        self._say(f"{id_} is ready after {took:.1f} s")
-        return {"profile": id_, "seconds": round(took, 3)}
+        now = await self._attendant.start(prepared, job)
+        await self._open(now)
+        return {"profile": now.running.profile, "instance": now.running.instance}
 
-    def _attach(self, running: Running, engine: Engine, *, adopted: bool) -> _Engine:
-        follower = LogFollower(engine, running, self._log)
-        follower.start()
-        self._now = _Engine(running, engine, follower)
-        self._store.replace(
-            engine=EngineState(
-                running.kind, running.instance, running.detail, running.started, adopted
-            )
-        )
-        return self._now
-
-    async def _until_ready(
-        self, now: _Engine, job: Job, names: tuple[str, ...] = (), size: int = 0
-    ) -> None:
-        loading = Loading(
-            now.running, now.engine, self._health, now.follower,
-            stall_limit=self._stall_limit, size=size, free=self._free,
-        )  # fmt: skip
-        try:
-            await loading.until_ready(names, lambda p: self._note(job, Phase.LOADING, p))
-        except Ended as error:
-            raise Failed(
-                await explained(now.running, now.engine, now.follower, error.vitals)
-            ) from error
-
-    async def _ready(self, now: _Engine) -> None:
+    async def _open(self, now: Current) -> None:
+        """Requests may come, and it is watched."""
         self._last_good = id_ = now.running.profile
         self._store.replace(
             phase=Phase.READY, profile=id_, desired=id_, progress=None, failure=None, detail=""
         )
         await self._desk.open(now.target)
-        self._watch = asyncio.create_task(self._watch_over(now), name="watch")
-        self._watch.add_done_callback(self._tell_defect)
+        self._follow_up(self._watch_over(now), "watch")
 
-    # An end
-
-    async def _end(self, job: Job) -> object:
-        self._store.replace(desired=None)
-        await self._desk.shut(None)
-        await self._stop_running(job)
-        self._last_good = None
-        self._store.replace(
-            phase=Phase.STOPPED, profile=None, engine=None, progress=None, failure=None, detail=""
-        )
-        return {"profile": None}
-
-    async def _stop_running(self, job: Job | None, *, drain: float | None = None) -> None:
-        """Let running requests end, then end the engine; afterwards nothing of it is left."""
-        self._stop_watching()
-        now = self._now
-        if now is None:
-            return
-        if self._desk.running:
-            self._note(job, Phase.DRAINING, Progress(f"waiting for {self._desk.running} requests"))
-            if not await self._desk.drained(DRAIN_LIMIT if drain is None else drain):
-                self._say(f"{self._desk.running} requests were cut off", "warning")
-        self._note(job, Phase.STOPPING, Progress(f"stopping {now.running.profile}"))
-        before = await asyncio.to_thread(self._free)
-        now.stopping = True
-        await now.engine.stop(now.running, STOP_GRACE)
-        await now.follower.finish()
-        await now.engine.forget(now.running)
-        self._now = None
-        await self._until_free(now, before)
-
-    async def _until_free(self, ended: _Engine, before: Memory) -> None:
-        held = {gpu: size for gpu, size in (ended.held or {}).items() if gpu}
-        missing = await until_free(
-            self._free, {gpu: before.get(gpu, 0) + size for gpu, size in held.items()}
-        )
-        if missing:
-            self._say(f"{missing} did not come back from {ended.running.profile}", "warning")
-
-    def _stop_watching(self) -> None:
-        if self._watch is not None and self._watch is not asyncio.current_task():
-            self._watch.cancel()
-        self._watch = None
-
-    async def _abandon(self, id_: str, old: _Engine | None) -> None:
+    async def _abandon(self, id_: str, old: Current | None) -> None:
         """A switch was cancelled: what it has not touched yet goes on, what it started ends."""
         if self._closing:
             return  # the next studio finds what runs
         self._say(f"the switch to {id_} was cancelled")
-        if old is not None and self._now is old and not old.stopping:
-            await self._ready(old)
+        if old is not None and self._attendant.now is old and not old.stopping:
+            await self._open(old)
             return
-        await self._stop_running(None, drain=0.0)
+        try:
+            await self._stop_engine(None, drain=0.0)
+        except StudioError as error:
+            await self._fail(id_, error)
+            return
         await self._desk.shut(None)
         self._store.replace(
             phase=Phase.STOPPED, profile=None, desired=None, engine=None, progress=None,
             detail=f"the switch to {id_} was cancelled",
         )  # fmt: skip
-
-    async def _fail(self, id_: str, error: StudioError) -> Failure:
-        if isinstance(error, Failed):
-            failure = error.failure
-        else:
-            failure = Failure(type(error).__name__, error.what, error.why, error.hint)
-        try:
-            await self._stop_running(None, drain=0.0)
-        except StudioError as left:  # it stays ours, and is ended with the next wish
-            self._say(f"what is left of {id_} could not be ended: {left.sentence}", "error")
-        await self._desk.shut(None)
-        self._store.replace(
-            phase=Phase.FAILED, profile=id_, engine=None, progress=None, failure=failure, detail=""
-        )
-        self._say(f"{id_}: {failure.what}. {failure.why}", "error")
-        return failure
 
     async def _go_back(self, previous: str, job: Job, failure: Failure) -> None:
         """The last good profile is served again; the failure stays to be read."""
@@ -385,36 +221,68 @@ class Supervisor:
         else:
             self._store.replace(failure=failure, detail=f"went back to {previous}")
 
+    # An end
+
+    async def _end(self, job: Job) -> object:
+        self._store.replace(desired=None)
+        await self._desk.shut(None)
+        await self._stop_engine(job)
+        self._last_good = None
+        self._store.replace(
+            phase=Phase.STOPPED, profile=None, engine=None, progress=None, failure=None, detail=""
+        )
+        return {"profile": None}
+
+    async def _stop_engine(self, job: Job | None, *, drain: float | None = None) -> None:
+        self._stop_watching()
+        await self._attendant.stop(job, drain=drain)
+
+    async def _fail(self, id_: str, error: StudioError) -> Failure:
+        if isinstance(error, Failed):
+            failure = error.failure
+        else:
+            failure = Failure(type(error).__name__, error.what, error.why, error.hint)
+        try:
+            await self._stop_engine(None, drain=0.0)
+        except StudioError as left:  # it stays ours, and is ended with the next wish
+            self._say(f"what is left of {id_} could not be ended: {left.sentence}", "error")
+        await self._desk.shut(None)
+        self._store.replace(
+            phase=Phase.FAILED, profile=id_, engine=None, progress=None, failure=failure, detail=""
+        )
+        self._say(f"{id_}: {failure.what}. {failure.why}", "error")
+        return failure
+
     # While it serves
 
-    async def _watch_over(self, now: _Engine) -> None:
+    async def _watch_over(self, now: Current) -> None:
         watch = Watch(
-            now.running, now.engine, self._health, now.follower, self._desk, self._store,
-            self._log, now.target,
+            now.running, now.engine, self._attendant.health, now.follower, self._desk, self._store,
+            self._attendant.log, now.target,
         )  # fmt: skip
         happened = await watch.until(now.idle)
         async with self._turn:
-            if self._now is not now:
+            if self._attendant.now is not now:
                 return
             if happened is Happened.ENDED:
                 await self._crashed(now)
             else:
                 await self._sleep(now)
 
-    async def _sleep(self, now: _Engine) -> None:
+    async def _sleep(self, now: Current) -> None:
         id_ = now.running.profile
         self._say(f"{id_} was idle for {now.idle} s and is unloaded")
         await self._desk.shut(None, asleep=id_)
-        await self._stop_running(None)
+        await self._stop_engine(None)
         self._store.replace(
             phase=Phase.ASLEEP, engine=None, progress=None, detail="wakes with the next request"
         )
 
-    async def _crashed(self, now: _Engine) -> None:
+    async def _crashed(self, now: Current) -> None:
         """Told first, then mended: started again, later each time, until it is hopeless."""
         id_ = now.running.profile
         await self._desk.shut(id_)
-        await self._fail(id_, Failed(await explained(now.running, now.engine, now.follower)))
+        await self._fail(id_, await now.failed())
         delay = self._backoff.after_crash()
         if delay is None:
             self._say(f"{id_} crashed {self._backoff.crashes} times: given up", "error")
@@ -422,13 +290,22 @@ class Supervisor:
             return
         self._store.replace(detail=f"starts again in {delay:.0f} s", desired=id_)
         await self._desk.shut(id_)
-        self._watch = asyncio.create_task(self._restart(id_, delay), name="restart")
-        self._watch.add_done_callback(self._tell_defect)
+        self._follow_up(self._restart(id_, delay), "restart")
 
     async def _restart(self, id_: str, delay: float) -> None:
         await asyncio.sleep(delay)
         if self._operation is None and self._store.state.desired == id_:
             self._begin(id_, "restart", f"Restart {id_}", lambda job: self._serve(id_, job))
+
+    def _follow_up(self, work: Coroutine[object, object, None], name: str) -> None:
+        """What goes on by itself, until something else is wished for."""
+        self._watch = asyncio.create_task(work, name=name)
+        self._watch.add_done_callback(self._tell_defect)
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None and self._watch is not asyncio.current_task():
+            self._watch.cancel()
+        self._watch = None
 
     def _tell_defect(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -437,15 +314,16 @@ class Supervisor:
     # Taking over
 
     async def take_over(self, running: Running, engine: Engine) -> bool:
-        """Go on with an engine that an earlier studio started; False if it does not answer."""
-        health = await self._health.ask(running)
-        if not health.answers:
+        """Go on with an engine that an earlier studio started, though it may not even listen yet;
+        False if it has ended, or nothing could be asked of it."""
+        if not running.key or not (await engine.vitals(running)).alive:
             return False
-        now = self._attach(running, engine, adopted=True)
+        health = await self._attendant.health.ask(running)
+        now = self._attendant.attach(running, engine, adopted=True)
         self._say(f"adopted {running.profile} ({running.detail})")
         if health.ready:
             now.idle = await self._idle_of(running.profile)
-            await self._ready(now)
+            await self._open(now)
             return True
         self._store.replace(phase=Phase.LOADING, profile=running.profile, desired=running.profile)
         await self._desk.shut(running.profile)
@@ -462,35 +340,29 @@ class Supervisor:
             return (await self._prepare(id_, returns=None)).idle_seconds
         return None
 
-    async def _wait_adopted(self, now: _Engine, job: Job) -> object:
+    async def _wait_adopted(self, now: Current, job: Job) -> object:
         id_ = now.running.profile
         try:
-            await self._until_ready(now, job)
+            await self._attendant.until_ready(now, job)
         except asyncio.CancelledError:
             await _to_its_end(self._abandon(id_, None))
             raise
         except StudioError as error:
             raise Failed(await self._fail(id_, error)) from error
         now.idle = await self._idle_of(id_)
-        await self._ready(now)
-        return {"profile": id_}
+        await self._open(now)
+        return {"profile": id_, "instance": now.running.instance}
 
     async def close(self) -> None:
         """The studio ends; the engine serves on, to be adopted."""
         self._closing = True
         if self._watch is not None:
             self._watch.cancel()
-        if self._now is not None:
-            await self._now.follower.abandon()
-
-    def _note(self, job: Job | None, phase: Phase, progress: Progress) -> None:
-        self._store.replace(phase=phase, progress=progress)
-        if job is not None:
-            job.message, job.fraction = progress.stage, progress.fraction
-            self._jobs.touch(job)
+        if self._attendant.now is not None:
+            await self._attendant.now.follower.abandon()
 
     def _say(self, text: str, level: Level = "info") -> None:
-        self._log.add(text, source="studio", level=level)
+        self._attendant.say(text, level)
 
 
 async def _to_its_end(work: Coroutine[object, object, None]) -> None:
