@@ -446,8 +446,8 @@ class Mark(Wire):
     seq: int
     time: float
     kind: str
-    """"loaded", "switched", "stopped", "asleep", "failed", "crashed"; and alerts: "throttled",
-    "hot", "memory-hot", "memory", "burst", "gpu"."""
+    """"loaded", "switched", "adopted", "stopped", "asleep", "failed", "crashed"; and alerts: "gpu",
+    "throttled", "hot", "memory-hot", "memory", "burst"."""
     level: str
     """"info", "warning" or "error"."""
     about: str

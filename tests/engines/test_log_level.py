@@ -1,4 +1,4 @@
-"""How much an engine logs: enough to tell what it allocates, where its build can do that cheaply."""
+"""How much an engine logs: enough to tell what it allocates, where its build does so cheaply."""
 
 from __future__ import annotations
 

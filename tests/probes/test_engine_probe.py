@@ -167,6 +167,18 @@ async def test_an_older_build_tells_less(engine: Recorded) -> None:
     assert (found.slots, found.busy, found.context) == (1, 1, 2048)
 
 
+async def test_a_server_that_tells_nothing_is_left_alone_for_a_while(engine: Recorded) -> None:
+    engine.counters, engine.slots = None, {"error": "no such route"}
+    await engine.read()
+    asked = len(engine.asked)
+    engine.now += 5
+    assert (await engine.read()).speed is None
+    assert len(engine.asked) == asked
+    engine.now += 60
+    engine.slots = [slot()]
+    assert (await engine.read()).slots == 1
+
+
 async def test_slots_are_not_asked_where_that_keeps_a_model_awake(engine: Recorded) -> None:
     engine.counters = {"requests_processing": 1}
     found = await engine.read(slots=False)

@@ -179,6 +179,11 @@ async def test_xid_errors_are_told(reader: GpuReader, driver: FakeDriver) -> Non
     found = await reader.read()
     assert (found.gpus[0].xid, found.gpus[1].xid) == (None, 79)
     assert found.gpus[1].xid_time
+    driver.say("count 2", "xid 1 79", f"error * {LOST} 1")
+    lost = (await until(reader, lambda found: bool(found.gpus[1].fault))).gpus[1]
+    assert lost.xid == 79
+    await asyncio.sleep(0.1)  # it was looked for anew meanwhile
+    assert (await reader.read()).gpus[1].xid == 79
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ async def test_samples_are_events_only_for_those_who_ask(face: Face) -> None:
 
 
 async def test_prometheus_gets_what_is_known(face: Face) -> None:
-    await face.get("/samples")
+    """Also who asks only now and then, when nothing is sampled in between."""
     text = (await face.client.get("/metrics")).text
     assert "\nllm_studio_host_memory_total_bytes " in text
     for line in text.splitlines():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,21 @@ async def test_a_crash_is_no_failure_to_load(tmp_path: Path) -> None:
     house.engine.life("a").ended = Vitals(False, 139)
     await house.until(Phase.FAILED)
     assert [(mark.kind, mark.level) for mark in marks] == [("loaded", "info"), ("crashed", "error")]
+    await house.close()
+
+
+@pytest.mark.anyio
+async def test_an_engine_that_served_on_is_not_told_as_loaded(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    await house.up("a")
+    marks = Marks()
+    changes = Changes(marks)
+    house.store.listen(changes.follow)
+    engine = house.store.state.engine
+    assert engine is not None
+    house.store.replace(engine=replace(engine, adopted=True), phase=Phase.READY)
+    await house.up("b")
+    assert [mark.kind for mark in marks] == ["adopted", "switched"]
     await house.close()
 
 

@@ -17,6 +17,8 @@ import httpx
 Reading = dict[str, Any]
 """Fields of `schema.EngineSample` by name."""
 LONGEST = 4 << 20
+MUTE = 30.0
+"""Seconds for which a server that told nothing (it need not be a llama-server) is left alone."""
 
 
 class EngineProbe:
@@ -24,15 +26,20 @@ class EngineProbe:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._mute_until = -math.inf
         self._client: httpx.AsyncClient | None = None
         self._generated = _Rate()
         self._prompt = _Rate()
 
     async def read(self, address: str, key: str, *, slots: bool = True) -> Reading:
         """The engine's figures now; `slots` is False where asking would keep a model awake."""
+        if self._clock() < self._mute_until:
+            return {}
         # In this order a request that ends in between is missed for a moment, never counted twice.
         counters = _counters(await self._ask(f"{address}/metrics", key))
         found = _slots(await self._ask(f"{address}/slots", key)) if slots else None
+        if not counters and found is None:
+            self._mute_until = self._clock() + MUTE
         return {**self._speeds(counters, found), **_states(counters, found)}
 
     async def _ask(self, url: str, key: str) -> httpx.Response | None:

@@ -102,8 +102,6 @@ class GpuReader:
     async def rest(self) -> None:
         """Nobody wants to know: let go of the driver, so that GPUs can sleep or be reset."""
         await self._end()
-        self._next_start = 0.0
-        self._failures = 0
 
     async def _end(self) -> int | None:
         """The exit code of what ran; None if it had to be killed, or hangs in the driver."""

@@ -32,6 +32,7 @@ class Lane(Generic[T]):
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
             self._present = Future()
+            self._present.set_running_or_notify_cancel()  # who loses interest ends nothing
             self._asked.put(self._present)
         return self._present
 

@@ -176,7 +176,7 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
 
     @api.get("/metrics", response_class=PlainTextResponse, summary="For Prometheus")
     async def metrics() -> str:
-        return exposition(studio)
+        return exposition(studio, await studio.samples.soon())
 
     @api.get("/events", response_class=EventSourceResponse, summary="Changes as they happen")
     async def events(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from llm_studio.schema import Sample
 from llm_studio.server.sample_metrics import label, sample_metrics
 from llm_studio.studio.state import Phase
 from llm_studio.studio.studio import Studio
 
 
-def exposition(studio: Studio) -> str:
+def exposition(studio: Studio, sample: Sample | None) -> str:
     """The text format of Prometheus."""
     state = studio.store.state
     sums = studio.requests.totals
@@ -42,5 +43,5 @@ def exposition(studio: Studio) -> str:
     ):
         lines += [f"# HELP llm_studio_{name} {text}", f"# TYPE llm_studio_{name} {kind}"]
         lines.append(f"llm_studio_{name} {value}")
-    lines += sample_metrics(studio.samples.sampler.look())
+    lines += sample_metrics(sample)
     return "\n".join(lines) + "\n"

@@ -22,7 +22,8 @@ class Changes:
         if state.phase is before.phase and state.profile == before.profile:
             return
         if state.phase is Phase.READY:
-            self._loaded(state.profile or "")
+            adopted = state.engine is not None and state.engine.adopted
+            self._loaded(state.profile or "", adopted=adopted)
         elif state.phase is Phase.FAILED:
             if state.failure is not None and state.failure is not before.failure:
                 self._failed(state.profile or "", state.failure)
@@ -35,9 +36,11 @@ class Changes:
         if state.phase not in (Phase.DRAINING, Phase.STOPPING):
             self._major = state.phase
 
-    def _loaded(self, profile: str) -> None:
+    def _loaded(self, profile: str, *, adopted: bool) -> None:
         former, self._served = self._served, profile
-        if former and former != profile:
+        if adopted and not former:
+            self._marks.add("adopted", profile, f"{profile} served on while the studio was away")
+        elif former and former != profile:
             self._marks.add("switched", profile, f"{profile} is ready, in place of {former}")
         else:
             self._marks.add("loaded", profile, f"{profile} is ready")

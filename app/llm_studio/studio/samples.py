@@ -66,11 +66,16 @@ class Samples:
         await self.sampler.close()
         await self._served.close()
 
-    async def now(self) -> Sample:
-        """How it is now; whoever asks first waits for the first."""
+    async def soon(self) -> Sample | None:
+        """A sample of now; whoever asks first waits for the first, if there will be one."""
         found = self.sampler.look()
         if found is None and self._begun is not None:
             found = await self.sampler.next(0, FIRST_SAMPLE)
+        return found
+
+    async def now(self) -> Sample:
+        """How it is now."""
+        found = await self.soon()
         if found is None:
             raise NotReady("Nothing was sampled yet", hint="Ask again in a moment.")
         return found

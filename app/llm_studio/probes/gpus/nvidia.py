@@ -26,6 +26,8 @@ THROTTLES = {
     pynvml.nvmlClocksEventReasonDisplayClockSetting: "display clocks",
 }
 KB = 1024
+Xid = tuple[int, float]
+"""The driver's number of a fault, and when."""
 
 
 def probe() -> Nvidia:
@@ -40,6 +42,8 @@ class Nvidia:
         self._gpus: list[NvidiaGpu] = []
         self._known: dict[int, Reading] = {}
         """What each GPU once told of itself, so that one that is lost still has a name."""
+        self._xids: dict[int, Xid] = {}
+        """The last that each GPU had; it matters most when the GPU is gone."""
         self._events: _Events | None = None
 
     def look(self) -> Found:
@@ -52,7 +56,7 @@ class Nvidia:
             count = pynvml.nvmlDeviceGetCount()
         except pynvml.NVMLError as error:
             return Found(notes=(f"The NVIDIA driver does not list its GPUs: {told(error)}.",))
-        self._events = _Events()
+        self._events = _Events(self._xids)
         self._gpus = [
             NvidiaGpu(index, self._events, self._known.setdefault(index, {}))
             for index in range(count)
@@ -85,7 +89,7 @@ class NvidiaGpu:
         self._handle: Handle | None = None
         try:
             self._handle = Handle(pynvml.nvmlDeviceGetHandleByIndex(index))
-            events.watch(self._handle)
+            events.watch(self._handle.raw, index)
         except pynvml.NVMLError as error:
             self._gone = Gone.because(error)
 
@@ -110,7 +114,9 @@ class NvidiaGpu:
             except Gone as gone:
                 self._gone = gone
         assert self._gone is not None
-        return {**reading, **self._fixed, "fault": self._gone.what, "hint": self._gone.hint}
+        reading["fault"], reading["hint"] = self._gone.what, self._gone.hint
+        reading["xid"], reading["xid_time"] = self._events.last(self._index)
+        return {**reading, **self._fixed}
 
     def _memory(self, handle: Handle) -> Reading:
         found = handle.ask("nvmlDeviceGetMemoryInfo")
@@ -166,7 +172,7 @@ class NvidiaGpu:
         self._traffic.ask()  # takes 40 ms, so what is told is the measurement before
         reading["pcie_sent"], reading["pcie_received"] = self._sent_received
         self._events.read()
-        reading["xid"], reading["xid_time"] = self._events.last(handle)
+        reading["xid"], reading["xid_time"] = self._events.last(self._index)
         return reading
 
     def _measure_traffic(self) -> None:
@@ -185,20 +191,19 @@ class NvidiaGpu:
 class _Events:
     """Xid errors: the driver's reports of faults, as they come in. Not every GPU has them."""
 
-    def __init__(self) -> None:
-        self._seen: dict[int, tuple[int, float]] = {}
+    def __init__(self, seen: dict[int, Xid]) -> None:
+        self._seen = seen
         self._set: Any = None
         with contextlib.suppress(pynvml.NVMLError):
             self._set = pynvml.nvmlEventSetCreate()
-        self._watched: set[int] = set()
+        self._watched: dict[int, int] = {}
 
-    def watch(self, handle: Handle) -> None:
+    def watch(self, device: Any, index: int) -> None:
         if self._set is not None:
             with contextlib.suppress(pynvml.NVMLError):
-                pynvml.nvmlDeviceRegisterEvents(
-                    handle.raw, pynvml.nvmlEventTypeXidCriticalError, self._set
-                )
-                self._watched.add(_address(handle.raw))
+                xid = pynvml.nvmlEventTypeXidCriticalError
+                pynvml.nvmlDeviceRegisterEvents(device, xid, self._set)
+                self._watched[_address(device)] = index
 
     def read(self) -> None:
         if not self._watched:
@@ -206,10 +211,12 @@ class _Events:
         with contextlib.suppress(pynvml.NVMLError):
             for _ in range(100):  # ends at the first time that nothing is there
                 event = pynvml.nvmlEventSetWait(self._set, 0)
-                self._seen[_address(event.device)] = (int(event.eventData), time.time())
+                index = self._watched.get(_address(event.device))
+                if index is not None:
+                    self._seen[index] = (int(event.eventData), time.time())
 
-    def last(self, handle: Handle) -> tuple[int | None, float | None]:
-        return self._seen.get(_address(handle.raw), (None, None))
+    def last(self, index: int) -> Xid | tuple[None, None]:
+        return self._seen.get(index, (None, None))
 
     def close(self) -> None:
         if self._set is not None:
