@@ -99,12 +99,12 @@ def test_a_model_file_that_is_deleted_and_cut_while_it_is_served(user: User) -> 
     with user.gateway as gateway:
         assert chat(gateway).status_code == 200
         refused = user.run("up", "two")
-        assert (refused.code, "is not here" in refused.err) == (3, True), refused.err
+        assert (refused.code, "is not here" in refused.err) == (1, True), refused.err
         assert chat(gateway).json()["model"] == "one"
     with user.watching() as watching:
         user.engine.kill()
         watching.until(state="failed")
-        restart = user.ask("GET", "/jobs")
+        failed = watching.until(state="failed", detail="")
     assert (failed["state"], failed["profile"]) == ("failed", "one")
     assert "is not here" in failed["failure"]["what"]
     file.write_bytes(whole[:-1000])

@@ -27,7 +27,7 @@ from llm_studio.engines.docker.container import FOLDER, name_of
 from llm_studio.errors import StudioError
 from llm_studio.place import socket_path
 
-LIMIT = 30.0
+LIMIT = 60.0
 """Seconds for whatever is waited for: far more than it ever takes."""
 HELD_IMAGE = "llm-studio/test-held:1"
 _HOLD = """#!/bin/sh
@@ -82,7 +82,9 @@ class User:
 
     # Files
 
-    def profile(self, id_: str, server: str = "", *, file: str = "tiny.gguf", more: str = "") -> None:
+    def profile(
+        self, id_: str, server: str = "", *, file: str = "tiny.gguf", more: str = ""
+    ) -> None:
         path = self.home / "profiles" / f"{id_}.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(
@@ -138,8 +140,8 @@ class User:
 
     # The studio
 
-    def ask(self, method: str, route: str, body: Any = None) -> Any:
-        return self.client.ask(method, route, body, timeout=LIMIT)
+    def ask(self, method: str, route: str, body: Any = None, *, limit: float = LIMIT) -> Any:
+        return self.client.ask(method, route, body, timeout=limit)
 
     def up(self, id_: str) -> Any:
         """The job of a switch that is over, and went well."""
@@ -219,10 +221,10 @@ class User:
     def close(self) -> None:
         """Nothing that this user started stays, whatever became of it."""
         with contextlib.suppress(StudioError, OSError):
-            self._processes and self.kill_studio()
+            if self._processes:
+                os.kill(self.ask("GET", "/status", limit=3.0)["studio"]["pid"], signal.SIGKILL)
         for process in self._processes:
-            if process.poll() is None:
-                process.kill()
+            process.kill()
             process.communicate()
         for record in (self.state / "engines").glob("process-*.json"):
             with contextlib.suppress(ValueError, OSError, KeyError):
@@ -388,7 +390,8 @@ def line_of(process: subprocess.Popen[str], stream: Any = None) -> str:
     late = threading.Timer(LIMIT, process.kill)
     late.start()
     try:
-        return str((stream or process.stdout).readline())
+        stream = stream or process.stdout
+        return str(stream.readline())
     finally:
         late.cancel()
 

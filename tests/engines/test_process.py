@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from llm_studio.engines import tail
 from llm_studio.engines.arguments import Files
 from llm_studio.engines.base import Launch, Running
 from llm_studio.engines.health import HealthProbe
-from llm_studio.engines.process import ProcessEngine, flags_in, version_in
+from llm_studio.engines.process import ProcessEngine, _end, flags_in, version_in
 from llm_studio.errors import StudioError
 from llm_studio.profiles.catalogue import Entry
 from llm_studio.profiles.profile import Profile
@@ -90,6 +92,19 @@ async def test_another_studio_adopts_it(bench: Bench) -> None:
     assert (await second.vitals(found)).alive
     await second.stop(found, 5)
     assert not (await second.vitals(found)).alive
+
+
+def test_one_that_nobody_buries_has_ended() -> None:
+    """An adopted engine's parent is the first process, which in a container may bury nobody."""
+    script = "sleep 60 & echo $!; exec sleep 60"
+    with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        orphan = psutil.Process(int(parent.stdout.readline()))
+        begun = time.monotonic()
+        _end(orphan, 10)
+        assert time.monotonic() - begun < 5
+        assert orphan.status() == psutil.STATUS_ZOMBIE
+        parent.kill()
 
 
 async def test_a_number_that_another_process_has_now_is_not_taken_for_it(bench: Bench) -> None:

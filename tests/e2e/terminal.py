@@ -1,0 +1,106 @@
+"""The program in a terminal: what a user types, and what they see."""
+
+from __future__ import annotations
+
+import codecs
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+import pyte
+
+LIMIT = 30.0
+UP, DOWN, ESCAPE, ENTER, CTRL_Z = "\x1b[A", "\x1b[B", "\x1b", "\r", "\x1a"
+
+
+class Terminal:
+    """A terminal with the program in it."""
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *words: str,
+        columns: int = 100,
+        rows: int = 30,
+        before: str = "",
+    ) -> None:
+        self._pyte = pyte.Screen(columns, rows)
+        self._stream = pyte.Stream(self._pyte)
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self.received = b""
+        self.master, slave = pty.openpty()
+        self.resize(columns, rows)
+        command = f"{before} exec {sys.executable} -m llm_studio {' '.join(words)}"
+        self.process = subprocess.Popen(
+            ["sh", "-c", command],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env={**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(slave)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._pyte.resize(rows, columns)
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            os.write(self.master, key.encode())
+            if key == ESCAPE:
+                self._take(0.2)  # or it would be taken for the begin of another key
+
+    @property
+    def lines(self) -> list[str]:
+        return [line.rstrip() for line in self._pyte.display]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def until(self, what: str | Callable[[], object], limit: float = LIMIT) -> None:
+        end = time.monotonic() + limit
+        while not (what in self.text if isinstance(what, str) else what()):
+            assert time.monotonic() < end, f"{what!r} did not come about:\n{self.text}"
+            self._take(0.05)
+
+    def wait(self) -> int:
+        """Its exit code, once it is over."""
+        self.until(lambda: self.process.poll() is not None)
+        return self.process.wait()
+
+    def state(self) -> str:
+        """Whether the process runs, sleeps or is stopped, as the system says it."""
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            return file.read().rpartition(") ")[2][0]
+
+    def lose(self) -> None:
+        """The terminal is gone, as when a link drops."""
+        os.close(self.master)
+        self.master = -1
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+        if self.master >= 0:
+            os.close(self.master)
+
+    def _take(self, seconds: float) -> None:
+        if self.master < 0 or not select.select([self.master], [], [], seconds)[0]:
+            return
+        with suppress(OSError):
+            data = os.read(self.master, 65536)
+            self.received += data
+            self._stream.feed(self._decode(data))
