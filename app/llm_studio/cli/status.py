@@ -96,6 +96,8 @@ def _show(status: dict[str, Any]) -> None:
         say(
             f"  beside    {untrusted_line(other['profile'] or '')}: {state}, {_ago(other['since'])}"
         )
+    if status["engine"]:
+        _show_sample()
     studio = status["studio"]
     say(f"  studio    {studio['version']}, pid {studio['pid']}, {_ago(studio['since'])}")
     if status["detail"]:
@@ -108,6 +110,19 @@ def _show(status: dict[str, Any]) -> None:
                 say_wrapped(f"  {text}", "  ")
         for text in failure["last_lines"][-5:]:
             say(styled(f"    {untrusted_line(text, limit=160)}", "dim"))
+
+
+def _show_sample() -> None:
+    """What is measured while an engine runs, so that nobody has to wait for it."""
+    from llm_studio.cli.figures import figures
+    from llm_studio.errors import StudioError
+
+    try:
+        sample = glance(socket_name(state_folder(os.environ)), "/samples")
+    except StudioError:
+        return  # the status itself came in time, and that is what was asked for
+    for line in figures(sample) if sample else ():
+        say(line)
 
 
 def _ago(moment: float) -> str:
