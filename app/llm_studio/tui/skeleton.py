@@ -29,7 +29,7 @@ _modes: list[Any] | None = None
 def paint(theme: str, environment: Mapping[str, str]) -> None:
     """Take the terminal over and draw header and tabs. Keys typed meanwhile are kept."""
     global _modes
-    columns, rows = os.get_terminal_size(sys.stdout.fileno())
+    columns, rows = _size(environment)
     before = termios.tcgetattr(sys.stdin.fileno())
     quiet = list(before)
     quiet[3] &= ~(termios.ECHO | termios.ICANON | termios.IEXTEN)
@@ -97,6 +97,14 @@ def drawing(pens: Pens, columns: int, rows: int, *, erases: bool) -> str:
         parts.append(f"{pen}\x1b[2;{at}H{label}")
         at, pen = at + len(label) + 1, pens.tab
     return "".join([*parts, "\x1b[m\x1b[H"])
+
+
+def _size(environment: Mapping[str, str]) -> tuple[int, int]:
+    """As Textual finds it: what the environment says comes before what the terminal says."""
+    given = [environment.get(name, "") for name in ("COLUMNS", "LINES")]
+    said = [int(text) if text.isdecimal() else 0 for text in given]
+    real = os.get_terminal_size(sys.stdout.fileno())
+    return said[0] or real.columns, said[1] or real.lines
 
 
 def _of_256(red: int, green: int, blue: int) -> int:

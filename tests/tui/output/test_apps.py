@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -100,13 +101,17 @@ async def test_cells_that_change_and_lines_that_arrive() -> None:
             assert await same(pilot, terminal)
 
 
+def has_size(app: Workbench, width: int, height: int) -> bool:
+    return app.size == (width, height)
+
+
 async def test_resizes_and_themes() -> None:
     app, terminal = workbench(100, 30)
     async with app.run_test(size=(100, 30)) as pilot:
         for width, height in ((60, 20), (140, 45), (33, 9), (100, 30)):
             terminal.resize(width, height)
             await pilot.resize_terminal(width, height)
-            assert await until(pilot, lambda size=(width, height): app.size == size)
+            assert await until(pilot, partial(has_size, app, width, height))
             assert await same(pilot, terminal)
         for theme in ("textual-light", "ansi-dark", "nord"):
             app.theme = theme
