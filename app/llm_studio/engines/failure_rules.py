@@ -82,7 +82,8 @@ RULES: tuple[Rule, ...] = (
     _rule("command-missing", "There is no engine in the image",
           "The image has no program {file} to start.",
           "Choose an image of llama-server with `llm-studio image use`.",
-          error=r"exec: \"(?P<file>[^\"]{1,200})\".{0,80}(?:not found|no such file)"),
+          error=r"exec: \"(?P<file>[^\"]{1,200})\".{0,80}(?:not found|no such file)",
+          log=r"^\[FATAL tini.{0,20}\] exec (?P<file2>\S{1,200}) failed"),
     _rule("mount-failed", "The models folder cannot be given to the container",
           "Docker could not mount it.",
           "Check that the folder is there and that Docker may see it (file sharing, where it has "
