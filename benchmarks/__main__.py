@@ -6,13 +6,13 @@ import shutil
 import subprocess
 import sys
 
-from benchmarks import headers, startup
+from benchmarks import headers, sampler, startup
 
 FIT = [sys.executable, "-m", "benchmarks.fit_truth", "--quick"]
 
 
 def main() -> int:
-    failed = startup.main() + headers.main()
+    failed = startup.main() + headers.main() + sampler.main()
     print()
     if (
         shutil.which("docker")
