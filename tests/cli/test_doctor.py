@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import socket
 from contextlib import nullcontext
 
 import pytest
@@ -14,6 +15,7 @@ from tests.probes.doctor.machine import Machine, gpu
 from tests.probes.doctor.test_faults import CHECKS
 
 from llm_studio.cli.doctor import told
+from llm_studio.place import socket_path
 from llm_studio.probes.doctor.examination import examine
 
 MACHINE = "llm_studio.cli.doctor_system.this_system"
@@ -140,6 +142,16 @@ def test_settings_that_cannot_be_read_are_a_finding(
     (found,) = [f for f in result.json["findings"] if f["id"] == "studio.settings"]
     assert found["severity"] == "fault"
     assert found["fix"] == [f"${{EDITOR:-nano}} {home.config}"]
+
+
+def test_a_studio_that_died(run: Run, home: Home) -> None:
+    """Its socket is there, and nobody behind it."""
+    home.state.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(socket_path(home.state)))
+    (found,) = run("doctor", "studio.running", "--json").json["findings"]
+    assert found["severity"] == "warning"
+    assert found["fix"] == ["llm-studio status"]
 
 
 def test_on_this_machine_in_a_pipe_and_in_a_terminal(home: Home) -> None:

@@ -17,6 +17,17 @@ def _(m: Machine) -> None:
     m.without("/sys/bus/pci")
 
 
+@case("gpu.driver", FAULT, "this container was started without the GPU")
+def _(m: Machine) -> None:
+    m.no_driver(12)
+    m.files["/.dockerenv"] = ""
+
+
+@case("gpu.driver", FAULT, "its libraries are not installed", "sudo ubuntu-drivers install")
+def _(m: Machine) -> None:
+    m.no_driver(12)
+
+
 @case("gpu.driver", FAULT, "no driver for it", "sudo ubuntu-drivers install")
 def _(m: Machine) -> None:
     m.no_driver(12)

@@ -143,7 +143,7 @@ class Died(StudioError):
     died = True
 
 
-@case("studio.running", WARNING, "died without a farewell", "llm-studio up")
+@case("studio.running", WARNING, "died without a farewell", "llm-studio status")
 def _(m: Machine) -> None:
     m.status = Died("No studio runs")
 

@@ -102,9 +102,26 @@ def _silent(
             commands,
             advice,
         )
+    if bound == "nvidia" and driver.trouble == "no library":
+        return _no_library(system, commands, advice)
     if driver.trouble == "not loaded" and not exists(system, "/proc/driver/nvidia/version"):
         return _not_loaded(system, here)
     return fault("there is an NVIDIA GPU, but no driver for it", _WHY, commands, advice)
+
+
+def _no_library(system: System, commands: tuple[str, ...], advice: str) -> Finding:
+    if exists(system, "/.dockerenv") or exists(system, "/run/.containerenv"):
+        return fault(
+            "this container was started without the GPU that the machine has",
+            "NVIDIA's library and device files are put into a container only when it is asked for.",
+            advice="Start the container again with --gpus all, or run llm-studio outside of it.",
+        )
+    return fault(
+        "the NVIDIA driver is in the kernel, but its libraries are not installed",
+        "Programs reach the GPU through libcuda and libnvidia-ml.",
+        commands,
+        advice,
+    )
 
 
 def _not_loaded(system: System, here: Distribution) -> Finding:

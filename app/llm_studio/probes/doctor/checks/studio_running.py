@@ -18,13 +18,13 @@ def look(system: System) -> Iterator[Finding]:
             yield warning(
                 "a studio ran and died without a farewell",
                 "Its model may serve on; the next studio takes it over.",
-                ("llm-studio up",),
+                ("llm-studio status",),
             )
         else:
             yield fault(
                 f"{error.what}. {error.why}".strip(),
                 "Nothing can be loaded, switched or stopped through it.",
-                ("llm-studio shutdown", "llm-studio logs"),
+                ("llm-studio shutdown",),
                 error.hint,
             )
         return
