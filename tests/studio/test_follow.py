@@ -140,3 +140,14 @@ def test_what_a_full_disk_did_not_take_is_told_when_there_is_room(
     note, kept = (folder / "studio.log").read_text().splitlines()
     assert "3 lines are missing here" in note
     assert kept.endswith("kept")
+
+
+async def test_whoever_waits_for_it_hears_at_once_that_it_is_ready() -> None:
+    said = RawLine("0.01.0 I main: server is listening on http://127.0.0.1:1", 1.0, "1")
+    follower = LogFollower(Chatty(line(1), said), RUNNING, Log())
+    waiting = asyncio.create_task(follower.until_ready_said(60))
+    await asyncio.sleep(0)
+    follower.start()
+    async with asyncio.timeout(10):
+        await waiting
+    await follower.until_ready_said(0)  # said once: whoever comes later waits for the next time

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +33,8 @@ from llm_studio.engines.base import (
 from llm_studio.engines.tail import Tail
 from llm_studio.storage import write_atomically
 
-POLL = 0.1
+POLL, QUIET = 0.05, 0.25
+"""Seconds between looks at a log: at first, and when nothing comes."""
 FEW, GATHER = 200, 0.02
 """After so few lines, a log waits for so many seconds until more have come."""
 
@@ -46,6 +48,8 @@ class ProcessEngine:
         self._folder = folder
         self._binary = binary
         self._children: dict[str, asyncio.subprocess.Process] = {}
+        self._abilities: tuple[object, Abilities] | None = None
+        """Of one build; to ask it costs two starts of it."""
 
     def _command(self) -> list[str]:
         found = self._binary or shutil.which("llama-server")
@@ -72,10 +76,14 @@ class ProcessEngine:
 
     async def abilities(self, image: str = "") -> Abilities:
         command = self._command()
-        version, help_text = await asyncio.gather(
-            _output(*command, "--version"), _output(*command, "--help")
-        )
-        return Abilities(version_in(version), flags_in(help_text), log_level_in(help_text))
+        known = await asyncio.to_thread(_build, command)
+        if self._abilities is None or self._abilities[0] != known:
+            version, help_text = await asyncio.gather(
+                _output(*command, "--version"), _output(*command, "--help")
+            )
+            told = Abilities(version_in(version), flags_in(help_text), log_level_in(help_text))
+            self._abilities = (known, told)
+        return self._abilities[1]
 
     async def start(self, launch: Launch) -> Running:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -168,6 +176,7 @@ class ProcessEngine:
 
     async def log(self, running: Running, mark: str = "") -> AsyncIterator[RawLine]:
         tail = Tail(self._path(running.instance, "log"), mark)
+        pause = POLL
         while True:
             # Ask first, then read: what it wrote before it ended is not missed.
             ended = not (await self.vitals(running)).alive
@@ -181,8 +190,18 @@ class ProcessEngine:
                 for line in tail.rest():
                     yield line
                 return
+            pause = POLL if lines else min(pause * 1.5, QUIET)
             if not ended and len(lines) < FEW:
-                await asyncio.sleep(GATHER if lines else POLL)
+                await self._pause(running, GATHER if lines else pause)
+
+    async def _pause(self, running: Running, seconds: float) -> None:
+        """For so long, or until it ends, which a parent is told at once."""
+        child = self._children.get(running.instance)
+        if child is None:
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(child.wait(), seconds)
 
     async def stop(self, running: Running, grace: float) -> None:
         child = self._children.get(running.instance)
@@ -220,6 +239,21 @@ def _environment(launch: Launch) -> dict[str, str]:
     elif gpus not in (None, "all"):
         environment["CUDA_VISIBLE_DEVICES"] = ",".join(d.uuid for d in launch.devices)
     return environment
+
+
+def _build(command: list[str]) -> object:
+    """What is another one when llama-server is replaced."""
+    path = command[0]
+    if len(command) > 1:
+        from importlib.util import find_spec
+
+        spec = find_spec("xllamacpp")
+        path = spec.origin or "" if spec else ""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (path, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def _free_port() -> int:
@@ -260,12 +294,20 @@ async def _end_child(child: asyncio.subprocess.Process, grace: float) -> None:
 def _end(process: psutil.Process, grace: float) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(psutil.TimeoutExpired):
-            process.wait(grace)
-            return
-        process.kill()
-        with contextlib.suppress(psutil.TimeoutExpired):
-            process.wait(10)
+        if not _ended(process, grace):
+            process.kill()
+            _ended(process, 10)
+
+
+def _ended(process: psutil.Process, limit: float) -> bool:
+    """Waits for the end of somebody else's child. One that nobody has buried yet has ended too:
+    in containers the first process often buries none."""
+    deadline = time.monotonic() + limit
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _exit_code(returncode: int) -> int:

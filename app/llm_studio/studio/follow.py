@@ -34,6 +34,7 @@ class LogFollower:
         self._first_errors: list[str] = []
         self._mark = ""
         self._task: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
         self.last_sign = time.monotonic()
         self.stage: Stage | None = None
         """How far it is, as it last said."""
@@ -52,6 +53,12 @@ class LogFollower:
             await asyncio.sleep(min(limit, FINISH / 10))
         else:
             await asyncio.wait([self._task], timeout=limit)
+
+    async def until_ready_said(self, limit: float) -> None:
+        """Until the engine says once more that it is ready, or the time is up."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ready.wait(), limit)
+        self._ready.clear()
 
     @property
     def last_lines(self) -> tuple[str, ...]:
@@ -115,6 +122,8 @@ class LogFollower:
             if self.stage and self.stage.name == FITTING and event.name == LOADING:
                 self.allocated.clear()  # till now it only tried what would fit
             self.stage = event
+            if event.name == READY:
+                self._ready.set()
         elif isinstance(event, Buffer):
             self.allocated[event.device] = self.allocated.get(event.device, 0.0) + event.mib
 

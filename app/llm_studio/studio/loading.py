@@ -86,7 +86,7 @@ class Loading:
                     hint="See `llm-studio logs`; the disk may hang, or the driver (`dmesg`). A slow "
                     "one needs a higher `stall_limit` (`llm-studio config`).",
                 )
-            await asyncio.sleep(pause)
+            await self._follower.until_ready_said(pause)
             pause = min(pause * 1.2, SLOW)
         if names and health.models and not set(names) & set(health.models):
             raise StudioError(

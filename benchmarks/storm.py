@@ -1,0 +1,158 @@
+"""An engine that prints 50,000 lines a second, and what the studio is like meanwhile.
+
+`GET /status` is asked every 10 ms over the studio's socket, and counted from the moment at which it
+was due: an answer that is late delays those after it, and they say so. Every line is accounted for:
+in memory, dropped from it, or told to be missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import re
+import sys
+import tarfile
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.trial import Trial, docker_here, told, trial
+
+RATE, SECONDS, WHOLE = 50_000, 6, 20
+EVERY = 0.01
+GOAL_MS, GROWTH_GOAL_MIB = 50.0, 64.0
+"""The log's memory holds 16 MiB of text, and what waits to be read as much."""
+CAUGHT_UP = 30.0
+SERVER = Path(__file__).parents[1] / "tests/standins/storm_server.pl"
+BASE, IMAGE = "debian:sid-slim", "llm-studio/benchmark-storm"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--whole", action="store_true", help=f"{WHOLE} s instead of {SECONDS} s")
+    parser.add_argument("--rate", type=int, default=RATE, help="lines a second")
+    options = parser.parse_args(arguments or [])
+    seconds = WHOLE if options.whole else SECONDS
+    print(f"\nA storm of {options.rate:,} lines a second for {seconds} s")
+    missed = storm("process", options.rate, seconds)
+    if docker_here(BASE):
+        with image():
+            missed += storm("docker", options.rate, seconds)
+    else:
+        print(f"  docker    left out, there is no Docker engine with {BASE} here")
+    return missed
+
+
+def storm(kind: str, rate: int, seconds: int) -> int:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        trial(Path(folder) / "home", llama_server=str(SERVER), image=IMAGE) as studio,
+    ):
+        studio.profile("storm", kind)
+        studio.start()
+        studio.serve("storm")
+        before = studio.client.ask("GET", "/logs?since=-1")["last"]
+        quiet = studio.process.memory_info().rss
+        address = studio.status()["engine"]["address"]
+        begin = urllib.request.Request(f"{address}/storm?rate={rate}&seconds={seconds}")
+        urllib.request.urlopen(begin, timeout=10).close()
+        late, lags, most = asked_all_the_time(studio, seconds)
+        lines, logged, missing = accounted(studio, before)
+    late.sort()
+    p50, p95 = (late[int(len(late) * part)] * 1000 for part in (0.5, 0.95))
+    own = sorted(lags)[int(len(lags) * 0.95)] * 1000
+    reached = p95 <= GOAL_MS
+    print(
+        f"  {kind:<9} status p50 {p50:.1f} ms, p95 {p95:.1f} ms, worst {late[-1] * 1000:.0f} ms"
+        f"  {told(reached, f'p95 {GOAL_MS:g} ms')}"
+    )
+    print(f"            (of which this client's own lateness: p95 {own:.1f} ms)")
+    growth = (most - quiet) / 2**20
+    small = growth <= GROWTH_GOAL_MIB
+    print(
+        f"            memory {quiet / 2**20:.0f} MiB, {growth:+.0f} MiB at most"
+        f"  {told(small, f'+{GROWTH_GOAL_MIB:g} MiB')}"
+    )
+    whole = lines == logged + missing
+    print(
+        f"            {lines:,} lines: {logged:,} read, {missing:,} told to be missing"
+        f"  {told(whole, 'none silently')}"
+    )
+    return (not reached) + (not small) + (not whole)
+
+
+def asked_all_the_time(studio: Trial, seconds: int) -> tuple[list[float], list[float], int]:
+    """Each answer's time since it was due, how late this client itself was, the most memory."""
+    late, lags, most = [], [], 0
+    process = studio.process
+    due = begun = time.perf_counter()
+    while due - begun < seconds:
+        due += EVERY
+        time.sleep(max(due - time.perf_counter(), 0))
+        lags.append(max(time.perf_counter() - max(due, begun), 0.0) if not late else 0.0)
+        studio.status()
+        late.append(time.perf_counter() - due)
+        most = max(most, process.memory_info().rss)
+    return late, lags, most
+
+
+def accounted(studio: Trial, before: int) -> tuple[int, int, int]:
+    """Lines that the engine wrote, that the log counts, and that it says are missing."""
+    deadline = time.monotonic() + CAUGHT_UP
+    written = None
+    while written is None:
+        for line in studio.client.ask("GET", "/logs?since=-20")["lines"]:
+            written = written or re.search(r"storm over: (\d+) lines", line["text"])
+        if time.monotonic() > deadline:
+            raise RuntimeError("the end of the storm is not read")
+        time.sleep(0.05)
+    page = studio.client.ask("GET", f"/logs?since={before}&limit=1")
+    last = studio.client.ask("GET", "/logs?since=-1")["last"]
+    assert page["dropped"] + len(all_lines(studio, before)) == last - before
+    notes = missing = 0
+    for path in sorted((studio.home / "state/logs").iterdir()):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            found = re.search(r" studio warning (\d+) lines of the engine are left out", line)
+            if found:
+                notes, missing = notes + 1, missing + int(found[1])
+    return int(written[1]) + 1, last - before - notes, missing
+
+
+def all_lines(studio: Trial, since: int) -> list[Any]:
+    found: list[Any] = []
+    while page := studio.client.ask("GET", f"/logs?since={since}&limit=10000")["lines"]:
+        found += page
+        since = page[-1]["seq"]
+    return found
+
+
+@contextmanager
+def image() -> Iterator[None]:
+    """An image in which the stand-in is the engine."""
+    docker: Any = importlib.import_module("docker")
+    client = docker.APIClient()
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        recipe = f'FROM {BASE}\nCOPY server /server\nENTRYPOINT ["/server"]\n'.encode()
+        entry = tarfile.TarInfo("Dockerfile")
+        entry.size = len(recipe)
+        archive.addfile(entry, io.BytesIO(recipe))
+        archive.add(SERVER, "server")
+    context.seek(0)
+    for said in client.build(fileobj=context, custom_context=True, tag=IMAGE, decode=True, rm=True):
+        if "error" in said:
+            raise RuntimeError(said["error"])
+    try:
+        yield
+    finally:
+        client.remove_image(IMAGE, force=True)
+        client.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
