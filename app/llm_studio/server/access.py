@@ -16,6 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from llm_studio.server.security import check_host, check_key, check_origin
 
 MAX_BODY = 64 << 10
+LARGE_BODIES = {"/conversations": 64 << 20}
+"""Where more may be sent: messages take files and pictures along."""
 BODY_TIME = 10.0
 READING = ("GET", "HEAD", "OPTIONS")
 
@@ -49,7 +51,7 @@ class Access:
         if refused is not None:
             await _answer(send, *refused)
             return
-        body = await _body(headers, receive)
+        body = await _body(headers, receive, _most(scope["path"]))
         if isinstance(body, tuple):
             await _answer(send, *body)
             return
@@ -75,11 +77,17 @@ class Access:
         return None
 
 
-async def _body(headers: Mapping[str, str], receive: Receive) -> bytes | tuple[int, str, str]:
+def _most(path: str) -> int:
+    return next((most for start, most in LARGE_BODIES.items() if path.startswith(start)), MAX_BODY)
+
+
+async def _body(
+    headers: Mapping[str, str], receive: Receive, most: int
+) -> bytes | tuple[int, str, str]:
     """The whole body, if it is small and comes in time."""
     length = headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > MAX_BODY:
-        return 413, "The body is too large", f"At most {MAX_BODY} bytes."
+    if not length.isdecimal() or int(length) > most:
+        return 413, "The body is too large", f"At most {most} bytes."
     if length == "0" and "transfer-encoding" not in headers:
         return b""
     parts, size = [], 0
@@ -91,8 +99,8 @@ async def _body(headers: Mapping[str, str], receive: Receive) -> bytes | tuple[i
                     return 400, "The request was cut off", ""
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
-                if size > MAX_BODY:
-                    return 413, "The body is too large", f"At most {MAX_BODY} bytes."
+                if size > most:
+                    return 413, "The body is too large", f"At most {most} bytes."
                 if not message.get("more_body"):
                     return b"".join(parts)
     except TimeoutError:

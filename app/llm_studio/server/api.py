@@ -26,6 +26,7 @@ from llm_studio.schema import (
     RequestEntry,
     Status,
 )
+from llm_studio.server.chat_routes import chat_routes
 from llm_studio.server.image_routes import image_routes
 from llm_studio.server.job_status import job_status
 from llm_studio.server.metrics import exposition
@@ -197,6 +198,7 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
 
     api.include_router(image_routes(studio))
     api.include_router(sample_routes(studio))
+    api.include_router(chat_routes(studio))
     return api
 
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from llm_studio import __version__
 from llm_studio.engines.base import Engine
 from llm_studio.engines.health import HealthProbe
-from llm_studio.errors import NotFound
+from llm_studio.errors import NotFound, StudioError
 from llm_studio.profiles.catalogue import Catalogue
+from llm_studio.profiles.profile import Profile
 from llm_studio.schema import (
     EngineStatus,
     FailureStatus,
@@ -24,6 +25,8 @@ from llm_studio.settings import Settings
 from llm_studio.studio.attendant import Attendant
 from llm_studio.studio.berths import Berth, Berths
 from llm_studio.studio.changes import Changes
+from llm_studio.studio.conversations.archive import Archive
+from llm_studio.studio.conversations.chats import Chats
 from llm_studio.studio.desk import Desk, Refusal
 from llm_studio.studio.images import Images
 from llm_studio.studio.jobs import Job, Jobs
@@ -69,6 +72,15 @@ class Studio:
         self.shelf = Shelf(settings, held=lambda: self.berths.main.supervisor.held)
         self.samples = Samples(settings, self.berths, engines, self.marks, self.log)
         self.store.listen(lambda _: self.samples.sampler.wake())
+        self.chats = Chats(
+            Archive(settings.paths.state / "conversations"),
+            self.reception,
+            remember=self.requests.add,
+            serve=self._serve,
+            profile=self._profile,
+            last=self._last_profile,
+            state=lambda: self.store.state.phase.value,
+        )
         self.gateway = ""
         self.api = ""
 
@@ -102,6 +114,7 @@ class Studio:
 
     async def close(self) -> None:
         """End, and leave the engine serving for the next studio to adopt."""
+        await self.chats.close()
         await self.samples.close()
         await self.berths.close()
         await self.jobs.close()
@@ -148,6 +161,24 @@ class Studio:
                 hint="Load it (`llm-studio up`), or set switch_on_request = true.",
             )
         await self.berths.main.supervisor.wake(id_)
+
+    async def _serve(self, id_: str) -> None:
+        """Load a profile for a conversation that asks for it; returns once it is ready."""
+        await asyncio.to_thread(self.require, id_)
+        job = self.switch(id_)
+        if job is not None and (await self.jobs.ended(job)).state != "done":
+            raise StudioError(job.error or f"{id_} was not loaded", hint=job.hint)
+
+    def _profile(self, id_: str) -> Profile | None:
+        """A profile as it is written now; None where it is gone or broken."""
+        entry = Catalogue.load(self.settings.paths.profiles).entries.get(id_)
+        return entry.profile if entry else None
+
+    def _last_profile(self) -> str:
+        """What is served or wished for, or else was asked last."""
+        state = self.store.state
+        asked = self.requests.since(-1, 1)
+        return state.profile or state.desired or (asked[-1][1].profile if asked else "")
 
     def job(self, id_: str) -> Job:
         return self.jobs.get(id_)

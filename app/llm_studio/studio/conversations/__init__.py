@@ -1,0 +1,1 @@
+"""Conversations: kept by the studio, so that an answer goes on when a terminal drops."""
