@@ -14,6 +14,7 @@ from tests.probes.doctor.machine import Machine, serving
 
 from llm_studio.cli.redaction import GONE, Redaction, is_secret
 from llm_studio.cli.report_parts import LEFT_OUT
+from llm_studio.probes.doctor.system import Terminal
 from llm_studio.probes.doctor.this_system import ThisSystem
 
 MACHINE = "llm_studio.cli.doctor_system.this_system"
@@ -195,6 +196,20 @@ def test_with_a_studio_that_runs(
     without = ["llama-server", "--api-key", GONE, "-c", "4096"]
     assert told["engine"]["command"] == told["beside"][0]["engine"]["command"] == without
     assert told["failure"]["last_lines"] == ["0.01.000.001 E srv  load_model: failed", LEFT_OUT]
+
+
+def test_a_secret_that_is_longer_than_a_line(
+    run: Run, home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken into lines, it would be found no more."""
+    secret = "longSecret" * 12
+    machine = Machine()
+    machine.environment |= {"SOME_TOKEN": secret, "TERM": f"xterm-{secret}"}
+    machine.shows = Terminal(120, 40)  # nameless, so that TERM is told
+    monkeypatch.setattr(MACHINE, lambda: nullcontext(machine))
+    files = contents(Path(run("report", "--json").json["path"]))
+    assert "longSecret" not in "".join(files.values())
+    assert f"xterm-{GONE}" in files["doctor.txt"]
 
 
 def test_where_nothing_is(

@@ -8,7 +8,7 @@ import platform
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -38,11 +38,23 @@ class Subject:
 
     @cached_property
     def results(self) -> tuple[tuple[Result, ...], float]:
+        """What the doctor finds, made safe before it is broken into lines."""
         from llm_studio.probes.doctor.examination import examine
 
         begun = time.monotonic()
         results = examine(self.system)
-        return results, time.monotonic() - begun
+        return tuple(map(self._safe, results)), time.monotonic() - begun
+
+    def _safe(self, result: Result) -> Result:
+        finding, clean = result.finding, self.redaction.text
+        told = replace(
+            finding,
+            found=clean(finding.found),
+            why=clean(finding.why),
+            fix=tuple(map(clean, finding.fix)),
+            advice=clean(finding.advice),
+        )
+        return replace(result, finding=told)
 
     @cached_property
     def status(self) -> Mapping[str, Any] | None:

@@ -279,6 +279,11 @@ def _(m: Machine) -> None:
     m.docker.inspected["Config"] = {"Env": ["CUDA_VERSION=12.4.1"], "Labels": {}}
 
 
+@case("docker.gpu", WARNING, "the memory of the GPUs is full", "nvidia-smi")
+def _(m: Machine) -> None:
+    m.docker.listed = "ggml_cuda_init: found 2 CUDA devices:\nCUDA error: out of memory\n"
+
+
 @case("docker.gpu", FAULT, "sees no GPU", "llm-studio image list")
 def _(m: Machine) -> None:
     m.docker.listed = "Available devices:\n  (none)\n"

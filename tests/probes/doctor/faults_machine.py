@@ -33,12 +33,21 @@ def _(m: Machine) -> None:
     m.has_memory = Memory(12 * GiB, 8 * GiB)
 
 
-@case(
-    "machine.memory.limit", WARNING, "this session may use 8.0 GiB",
-    "systemctl --user show --property=MemoryMax user.slice",
-)  # fmt: skip
+UNLIMITED = 'sudo systemctl set-property "user-$(id -u).slice" MemoryMax=infinity'
+
+
+@case("machine.memory.limit", WARNING, "may use 8.0 GiB of them", UNLIMITED)
 def _(m: Machine) -> None:
-    m.files["/sys/fs/cgroup/memory.max"] = f"{8 * GiB}\n"
+    m.files["/sys/fs/cgroup/memory.max"] = f"{8 * GiB}\n"  # as a container sees it
+
+
+@case("machine.memory.limit", WARNING, "may use 16.0 GiB of them", UNLIMITED)
+def _(m: Machine) -> None:
+    m.files |= {
+        "/proc/self/cgroup": "0::/user.slice/user-1000.slice/session-3.scope\n",
+        "/sys/fs/cgroup/user.slice/user-1000.slice/memory.max": f"{16 * GiB}\n",
+        "/sys/fs/cgroup/user.slice/user-1000.slice/session-3.scope/memory.max": "max\n",
+    }
 
 
 @case(

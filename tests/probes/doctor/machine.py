@@ -69,7 +69,7 @@ class RecordedDocker:
             "Architecture": "amd64",
             "Config": {
                 "Env": ["CUDA_VERSION=12.8.1", "NVIDIA_REQUIRE_CUDA=cuda>=12.8 brand=tesla,…"],
-                "Labels": {"llm-studio.cuda-architectures": "86;89;120"},
+                "Labels": {"llm-studio.variant": "cuda", "llm-studio.architectures": "86;89;120"},
             },
         }
     )

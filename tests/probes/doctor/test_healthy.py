@@ -146,6 +146,15 @@ def test_a_gpu_that_only_a_container_for_the_processor_could_use_is_not_tried() 
     assert told["docker.image.backend"].severity is Severity.WARNING
 
 
+def test_an_old_llama_server_is_not_blamed() -> None:
+    machine = Machine()
+    machine.docker.listed = "error: invalid argument: --list-devices\n"
+    machine.programs["llama-server"] = "/usr/bin/llama-server"
+    machine.prints("/usr/bin/llama-server --version", "version: 3000 (abc)\n")
+    machine.prints("/usr/bin/llama-server --list-devices", "error: invalid argument\n", 1)
+    assert _bad(examine(machine)) == []
+
+
 def test_nothing_at_all(tmp_path: Path) -> None:
     """No files, no programs, no environment, no network: each check tells something, none fails."""
     machine = Machine()

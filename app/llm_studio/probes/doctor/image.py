@@ -12,7 +12,7 @@ from llm_studio.probes.doctor.cuda import Version, told, version_in
 Backend = Literal["cuda", "rocm", "vulkan", "sycl", "cpu", ""]
 _CUDA = re.compile(r"(?:^|[._-])cuda(?:[._-]?version)?$", re.IGNORECASE)
 _ARCHITECTURES = re.compile(r"cuda[._-]?arch(?:itectures?|s)?$|[._-]architectures$", re.IGNORECASE)
-_BACKEND = re.compile(r"(?:^|[._-])backend$", re.IGNORECASE)
+_BACKEND = re.compile(r"(?:^|[._-])(?:backend|variant)$", re.IGNORECASE)
 _NAMED = re.compile(r"(cuda|rocm|vulkan|sycl|intel|cpu)")
 
 

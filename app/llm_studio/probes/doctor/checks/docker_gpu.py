@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from llm_studio.errors import StudioError
 from llm_studio.probes.doctor.distribution import distribution, restart_docker
-from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok
+from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok, warning
 from llm_studio.probes.doctor.image import image_of
 from llm_studio.probes.doctor.nvidia import nvidia
 from llm_studio.probes.doctor.system import System
@@ -40,7 +40,15 @@ def look(system: System) -> Iterator[Finding]:
         yield _refused(system, f"{error.what}. {said}".strip(), error)
         return
     devices = [each[1] for each in _DEVICE.findall(printed)]
-    if not devices:
+    if "out of memory" in printed:
+        yield warning(
+            "not told: the memory of the GPUs is full, so a second program could not try them",
+            "A model that is served now takes it; whether others could be is not known.",
+            ("nvidia-smi", "llm-studio status"),
+        )
+    elif "invalid argument" in printed:
+        yield ok("not tried: the image's llama-server is too old to list its devices")
+    elif not devices:
         yield _unseen(system, printed)
     elif len(devices) < len(usable):
         yield fault(

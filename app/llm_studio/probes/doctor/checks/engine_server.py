@@ -83,8 +83,11 @@ def _devices(system: System, path: str, told: str) -> Iterator[Finding]:
     if not nvidia(system).usable:
         yield ok(told)
         return
-    out = system.run(path, "--list-devices", limit=8).out
-    if re.search(r"^\s+(CUDA|Vulkan|ROCm)\d+:", out, re.MULTILINE):
+    ran = system.run(path, "--list-devices", limit=8)
+    if ran.code != 0 or "out of memory" in ran.out:  # too old to tell, or the GPU is full
+        yield ok(f"{told}; whether it sees the GPU is not known")
+        return
+    if re.search(r"^\s+(CUDA|Vulkan|ROCm)\d+:", ran.out, re.MULTILINE):
         yield ok(f"{told}; it sees the GPU")
         return
     yield warning(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from llm_studio.probes.doctor.distribution import distribution
 from llm_studio.probes.doctor.finding import Check, Finding, Group, ok, warning
@@ -15,7 +16,7 @@ def look(system: System) -> Iterator[Finding]:
     memory = system.memory()
     told = f"{memory.total / GiB:.1f} GiB, {memory.available / GiB:.1f} GiB available"
     swap_used = memory.swap_total - memory.swap_free
-    if memory.available < 2 * GiB or memory.available < memory.total / 20:
+    if memory.available < max(2 * GiB, min(memory.total // 20, 8 * GiB)):
         yield warning(
             f"{told}: little is free",
             "A model that does not fit into free memory is read from disk again and again, or the "
@@ -30,7 +31,7 @@ def look(system: System) -> Iterator[Finding]:
             (),
             _more(system) or "Choose small models: `llm-studio list --here`.",
         )
-    elif memory.swap_total and swap_used > memory.swap_total * 0.8 > 0:
+    elif system.platform == "linux" and swap_used > memory.swap_total * 0.8:
         yield warning(
             f"{told}, {swap_used / GiB:.1f} of {memory.swap_total / GiB:.1f} GiB swap in use",
             "The system is moving memory to disk; everything is slow meanwhile.",
@@ -72,18 +73,29 @@ def _more(system: System) -> str:
 
 
 def _limited(system: System, total: int) -> Iterator[Finding]:
-    """A container's or a service's own limit, which the total does not show."""
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        said = first_line(system, path)
-        if said.isdigit() and int(said) < total * 0.9:
-            yield warning(
-                f"this session may use {int(said) / GiB:.1f} GiB of them",
-                "Beyond that the system kills what was started from here, the engine too.",
-                ("systemctl --user show --property=MemoryMax user.slice",),
-                "In a container: start it with a higher --memory.",
-                part="limit",
-            )
-            return
+    """The limit of a container, a session or a service, which the total does not show."""
+    said = [first_line(system, path) for path in _limit_files(system)]
+    least = min((int(limit) for limit in said if limit.isdigit()), default=total)
+    if least < total * 0.9:
+        yield warning(
+            f"what is started from here may use {least / GiB:.1f} GiB of them",
+            "Beyond that the system kills it, the engine too.",
+            ('sudo systemctl set-property "user-$(id -u).slice" MemoryMax=infinity',),
+            "In a container: start it with a higher --memory. In a service: raise its MemoryMax.",
+            part="limit",
+        )
+
+
+def _limit_files(system: System) -> Iterator[str]:
+    """Of our control group and of those above it (version 2), or of the container (version 1)."""
+    try:
+        lines = system.read("/proc/self/cgroup").splitlines()
+    except OSError:
+        lines = []
+    own = next((line[3:] for line in lines if line.startswith("0::/")), "/")
+    for group in (PurePosixPath(own), *PurePosixPath(own).parents):
+        yield f"/sys/fs/cgroup{str(group).rstrip('/')}/memory.max"
+    yield "/sys/fs/cgroup/memory/memory.limit_in_bytes"
 
 
 CHECK = Check("machine.memory", "Memory", Group.MACHINE, 10, look)

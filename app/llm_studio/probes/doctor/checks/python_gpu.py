@@ -65,7 +65,7 @@ def look(system: System) -> Iterator[Finding]:
             for rule in RULES:
                 found += rule(place)
     told_ = ", ".join(f"{name} in {count}" for name, count in seen.items())
-    yield from found or [ok(told_ or f"none in {len(everywhere)} environments")]
+    yield from found or [ok(told_ or f"none; environments looked at: {len(everywhere)}")]
 
 
 def _onnxruntime(place: Place) -> Iterator[Finding]:

@@ -39,7 +39,7 @@ def look(system: System) -> Iterator[Finding]:
         more = f" and {len(with_torch) - 4} more" if len(with_torch) > 4 else ""
         yield ok(places + more)
     else:
-        yield ok(f"no PyTorch in {len(everywhere)} environments")
+        yield ok(f"no PyTorch; environments looked at: {len(everywhere)}")
 
 
 def _build(
