@@ -6,14 +6,18 @@ import asyncio
 import csv
 import io
 import json
+import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import httpx
+import pynvml
 import pytest
 from tests.conftest import Home, Run
+from tests.standins.nvml import FakeDriver
 from tests.studio.scripted import ScriptedEngine
 
 from llm_studio.cli import history as history_command
@@ -54,6 +58,48 @@ async def test_a_sample_of_this_machine(face: Face) -> None:
     assert sample.engine is None
     assert sample.host.memory_total
     assert abs(sample.time - time.time()) < 5
+
+
+async def test_the_studio_sees_gpus_and_remembers_them(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything together: driver, its process (which is killed), history, alerts, a restart."""
+    driver = FakeDriver(tmp_path / "driver")
+    driver.say("count 2", "set power 200000", "set memory_used 1000 1")
+    sources = Path(__file__).parents[2]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(sources / "app"), str(sources)]))
+    for name, value in driver.environment.items():
+        monkeypatch.setenv(name, value)
+    studio = Studio(load_settings(), {})
+    await studio.start()
+    sampler = studio.samples.sampler
+
+    async def until(holds: Callable[[Sample], bool]) -> Sample:
+        found = await studio.samples.now()
+        async with asyncio.timeout(20):
+            while not holds(found):
+                following = await sampler.next(found.seq, 5)
+                assert following is not None
+                found = following
+        return found
+
+    first = await until(lambda sample: len(sample.gpus) == 2)
+    assert [gpu.power for gpu in first.gpus] == [200, 200]
+    process = sampler._gpu_reader._process
+    assert process is not None
+    process.kill()
+    await until(lambda sample: bool(sample.notes))
+    driver.say("count 2", f"error * {pynvml.NVML_ERROR_GPU_IS_LOST} 1")
+    await until(lambda sample: not sample.notes and bool(sample.gpus[1].fault))
+    await studio.close()
+
+    again = Studio(load_settings(), {})
+    await again.start()
+    page = await again.samples.past(time.time() - 60, time.time() + 60, 1, ["nvidia0.power"])
+    assert 200 in page.series["nvidia0.power"].max
+    begun = [(mark.kind, mark.about) for mark in page.marks if not mark.over]
+    assert begun == [("gpu", "driver"), ("gpu", "nvidia1")]
+    await again.close()
 
 
 async def test_before_there_is_a_sample_it_says_so(home: Home) -> None:

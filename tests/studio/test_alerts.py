@@ -203,6 +203,9 @@ def test_marks_are_bounded(tmp_path: Path) -> None:
     assert len(list(again)) == KEPT
     assert again.last == KEPT * 3 - 1
     assert len(path.read_text().splitlines()) == KEPT
+    for _ in range(KEPT + 5):  # and while the studio runs
+        again.add("hot", "a", "x")
+    assert len(path.read_text().splitlines()) < KEPT + 10
 
 
 @pytest.mark.parametrize("damage", ["", "nonsense\n", "[]\n{}\n", "\0" * 100, "[" * 50_000])

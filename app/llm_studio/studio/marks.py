@@ -26,6 +26,8 @@ class Marks:
         self._journal = journal
         self._marks: deque[Mark] = deque(maxlen=KEPT)
         self._waiters: set[asyncio.Event] = set()
+        self._lines = 0
+        """In the journal, which is written anew when most of them are old."""
         self.last = 0
         self._recall()
 
@@ -73,6 +75,15 @@ class Marks:
             descriptor = os.open(self._journal, flags, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(mark.model_dump_json() + "\n")
+            self._lines += 1
+            self._shorten()
+
+    def _shorten(self) -> None:
+        if self._journal is not None and self._lines > 2 * KEPT:
+            kept = "".join(mark.model_dump_json() + "\n" for mark in self._marks)
+            with contextlib.suppress(StudioError):
+                write_atomically(self._journal, kept, mode=0o600)
+                self._lines = len(self._marks)
 
     def _recall(self) -> None:
         if self._journal is None:
@@ -87,7 +98,5 @@ class Marks:
                 if mark.seq > self.last:
                     self._marks.append(mark)
                     self.last = mark.seq
-        if len(lines) > 2 * KEPT:
-            kept = "".join(mark.model_dump_json() + "\n" for mark in self._marks)
-            with contextlib.suppress(StudioError):
-                write_atomically(self._journal, kept, mode=0o600)
+        self._lines = len(lines)
+        self._shorten()
