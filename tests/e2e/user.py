@@ -31,10 +31,10 @@ LIMIT = 60.0
 """Seconds for whatever is waited for: far more than it ever takes."""
 HELD_IMAGE = "llm-studio/test-held:1"
 _HOLD = """#!/bin/sh
-# A llama-server that waits for the test before it starts to load, if its model is called so.
+# A llama-server that waits for the test before it loads a model that is called so.
 held=
 for word; do
-    case $word in held) held=1 ;; esac
+    case $word in held*) held=1 ;; esac
 done
 [ -n "$held" ] && { [ -p GATE ] || mkfifo GATE; } && read _ <GATE
 exec ENGINE "$@"
@@ -105,6 +105,7 @@ class User:
         engine.chmod(0o755)
         self.environment["LLM_STUDIO_LLAMA_SERVER"] = str(engine)
         self.profile("held")
+        self.profile("held-too")
         return gate
 
     # Commands

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from tests.studio.scripted import House, ScriptedEngine
 
+from llm_studio.engines.base import EngineError, Running
 from llm_studio.errors import NotFound
-from llm_studio.studio import loading
+from llm_studio.studio import berths, loading
 from llm_studio.studio.berths import Berth, Berths
 from llm_studio.studio.desk import RequestRecord
 from llm_studio.studio.reception import Reception
@@ -137,4 +138,43 @@ async def test_the_next_studio_finds_each_in_its_place(quay: Quay) -> None:
     assert second.berths.beside["b"].store.state.phase is Phase.READY
     assert (await second.served("a"), await second.served("b")) == ("a", "b")
     assert len(quay.main.engine.lives) == 2
+    await second.close()
+
+
+async def deaf_at_first(quay: Quay, monkeypatch: pytest.MonkeyPatch) -> Quay:
+    """A studio that starts while Docker does not answer, where an earlier one left an engine."""
+    await quay.up("a")
+    await quay.berths.close()
+    monkeypatch.setattr(berths, "ASK_AGAIN", (0.01, 0.01))
+    second = Quay(quay.folder, quay.main.engine)
+    engine = second.main.engine
+
+    async def deaf() -> list[Running]:
+        raise EngineError("Docker is not running")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "running", deaf)
+        await second.berths.adopt({"scripted": engine})
+    assert second.main.store.state.phase is Phase.STOPPED
+    return second
+
+
+async def test_an_engine_that_could_not_be_asked_is_asked_again(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = await deaf_at_first(quay, monkeypatch)
+    await second.main.until(Phase.READY, "a")
+    assert len(second.main.engine.lives) == 1
+    await second.close()
+
+
+async def test_what_is_found_late_does_not_stay_beside_what_is_started(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = await deaf_at_first(quay, monkeypatch)
+    second.main.engine.script["b"] = ["hangs"]
+    second.berths.switch("b")
+    await second.berths.settle("scripted")
+    await second.main.until(Phase.LOADING)
+    assert second.main.engine.alive == ["b"]
     await second.close()

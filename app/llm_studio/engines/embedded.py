@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -78,7 +79,8 @@ def version() -> str:
 
 def _log(text: str) -> None:
     """In one piece, for llama.cpp's threads write there too."""
-    os.write(2, f"embedded engine: {text}\n".encode())
+    with contextlib.suppress(OSError):  # a full disk is no reason to end
+        os.write(2, f"embedded engine: {text}\n".encode())
 
 
 def serve(params: Any, x: Any) -> int:

@@ -6,9 +6,10 @@ them all (who is where, who may load now, what an earlier studio left) is here.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from llm_studio.studio.jobs import Job
 from llm_studio.studio.log import Log
 from llm_studio.studio.state import Phase, Store
 from llm_studio.studio.supervisor import Busy, Supervisor
+
+ASK_AGAIN = (2.0, 60.0)
+"""Seconds until an engine that did not answer is asked again: at first, and at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,10 @@ class Berths:
         self._new = new
         self._kept = kept
         self._log = log
+        self._unasked: dict[str, Engine] = {}
+        """Engines that could not tell what an earlier studio left there."""
+        self._settling = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
 
     def __iter__(self) -> Iterator[Berth]:
         yield self.main
@@ -105,20 +113,50 @@ class Berths:
         beside = self._remembered()
         for engine in engines.values():
             try:
-                for running in await engine.running():
-                    await self._take_over(running, engine, running.profile in beside)
+                await self._adopt_from(engine, beside)
             except StudioError as error:
                 self._log.add(f"{engine.kind}: {error.sentence}", level="warning")
+                self._unasked[engine.kind] = engine
         self._remember()
+        if self._unasked:
+            self._asking = asyncio.create_task(self._ask_again(beside), name="adopt later")
+
+    async def _adopt_from(self, engine: Engine, beside: Set[str]) -> None:
+        for running in await engine.running():
+            await self._take_over(running, engine, running.profile in beside)
+        self._unasked.pop(engine.kind, None)
+
+    async def _ask_again(self, beside: Set[str]) -> None:
+        """A Docker that did not answer may come back, with engines that serve."""
+        pause = ASK_AGAIN[0]
+        while self._unasked:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, ASK_AGAIN[1])
+            for kind in list(self._unasked):
+                await self.settle(kind, beside)
+
+    async def settle(self, kind: str, beside: Set[str] = frozenset()) -> None:
+        """What an earlier studio left on an engine that could not be asked so far: it is adopted,
+        or ended where something else is on its way to be served."""
+        async with self._settling:
+            if kind in self._unasked:
+                with contextlib.suppress(StudioError):
+                    await self._adopt_from(self._unasked[kind], beside)
 
     async def _take_over(self, running: Running, engine: Engine, beside: bool) -> None:
         berth = self._open(running.profile) if beside else self.main
-        if berth.supervisor.serving is None and await berth.supervisor.take_over(running, engine):
+        supervisor = berth.supervisor
+        if running == supervisor.serving:
+            return
+        free = supervisor.serving is None and supervisor.operation is None
+        if free and await supervisor.take_over(running, engine):
             return
         self._log.add(f"ends a leftover engine, {running.detail}", level="warning")
         await engine.stop(running, STOP_GRACE)
         await engine.forget(running)
 
     async def close(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
         for berth in self:
             await berth.supervisor.close()

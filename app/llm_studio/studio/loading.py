@@ -83,8 +83,8 @@ class Loading:
                 raise StudioError(
                     "The model does not load on",
                     why=f"For {silent:.0f} s nothing was read and nothing was said.",
-                    hint="See `llm-studio logs`; the disk may hang, or the driver (`dmesg`). A slow "
-                    "one needs a higher `stall_limit` (`llm-studio config`).",
+                    hint="See `llm-studio logs`; the disk may hang, or the driver (`dmesg`). A "
+                    "slow one needs a higher `stall_limit` (`llm-studio config`).",
                 )
             await self._follower.until_ready_said(pause)
             pause = min(pause * 1.2, SLOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from llm_studio.profiles.server import seconds
 from llm_studio.settings import Settings
 from llm_studio.studio.attendant import Memory, Prepared
 
+ROOM = 1 * MiB
+
 
 class Preparation:
     """Prepares profiles from what is on disk now, so that an edit needs no restart."""
@@ -31,6 +34,7 @@ class Preparation:
         self._engines = engines
 
     async def __call__(self, id_: str, *, returns: Memory | None) -> Prepared:
+        _require_room(self._settings.paths.state)
         plan = await asyncio.to_thread(self._plan, id_, returns)
         if plan.entry.require().engine.kind == "external":
             return self._somebody_elses(plan)
@@ -109,6 +113,20 @@ class Preparation:
                     hint="Unset it, or use a newer llama-server.",
                 )
         return replace(launch, log_level=abilities.log_level)
+
+
+def _require_room(state: Path) -> None:
+    """A start writes a key and a record, without which the engine could not be found again."""
+    try:
+        left = shutil.disk_usage(state).free
+    except OSError:
+        return  # what cannot be written there says so itself
+    if left < ROOM:
+        raise StudioError(
+            "The disk is full",
+            why=f"{state} has {left / MiB:.1f} MiB left, and a start needs {ROOM / MiB:.0f}.",
+            hint="Free some space, then try again. What is served goes on.",
+        )
 
 
 def free_memory(state: Path) -> dict[str, int]:

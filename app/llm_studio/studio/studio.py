@@ -22,7 +22,7 @@ from llm_studio.schema import (
     StudioStatus,
 )
 from llm_studio.settings import Settings
-from llm_studio.studio.attendant import Attendant
+from llm_studio.studio.attendant import Attendant, Memory, Prepared
 from llm_studio.studio.berths import Berth, Berths
 from llm_studio.studio.changes import Changes
 from llm_studio.studio.conversations.archive import Archive
@@ -97,7 +97,13 @@ class Studio:
             free=lambda: free_memory(state),
             loaded=lambda launch, asked, gone: measured_load(state, launch, asked, gone),
         )
-        prepare = Preparation(self.settings, self.engines)
+        preparation = Preparation(self.settings, self.engines)
+
+        async def prepare(id_: str, *, returns: Memory | None) -> Prepared:
+            prepared = await preparation(id_, returns=returns)
+            await self.berths.settle(prepared.engine.kind)
+            return prepared
+
         return Berth(store, desk, Supervisor(attendant, prepare))
 
     def _berth_beside(self, id_: str) -> Berth:

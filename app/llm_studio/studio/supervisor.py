@@ -316,7 +316,8 @@ class Supervisor:
     async def take_over(self, running: Running, engine: Engine) -> bool:
         """Go on with an engine that an earlier studio started, though it may not even listen yet;
         False if it has ended, or nothing could be asked of it."""
-        if not running.key or not (await engine.vitals(running)).alive:
+        keyless = not running.key and running.kind != "external"
+        if keyless or not (await engine.vitals(running)).alive:
             return False
         health = await self._attendant.health.ask(running)
         now = self._attendant.attach(running, engine, adopted=True)
