@@ -9,8 +9,9 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Vertical
 from textual.coordinate import Coordinate
-from textual.widgets import DataTable, Footer, Log, Sparkline, Static, TabbedContent, TabPane
+from textual.widgets import ContentSwitcher, DataTable, Footer, Log, Static
 
 from llm_studio.tui.output.app import TerminalApp
 
@@ -21,7 +22,7 @@ REDRAWS_A_SECOND = 20
 class Drawn(TerminalApp[None]):
     """Two GPUs once a second, a table, a log that never ends."""
 
-    CSS = "Sparkline { height: 4; margin: 1; } Static { height: 3; } Log { height: 1fr; }"
+    CSS = "Static { height: 6; } Log { height: 1fr; } #models DataTable { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         ("1", "show('models')", "Models"),
         ("2", "show('monitor')", "Monitor"),
@@ -31,15 +32,14 @@ class Drawn(TerminalApp[None]):
     plain_output = "plain" in sys.argv
 
     def compose(self) -> ComposeResult:
-        with TabbedContent(initial=sys.argv[1]):
-            with TabPane("Models", id="models"):
+        with ContentSwitcher(initial=sys.argv[1]):
+            with Vertical(id="models"):
                 yield DataTable()
-            with TabPane("Monitor", id="monitor"):
-                for gpu in range(2):
-                    yield Static(id=f"gpu{gpu}")
-                    yield Sparkline(id=f"memory{gpu}")
+            with Vertical(id="monitor"):
+                yield Static(id="gpu0")
+                yield Static(id="gpu1")
                 yield DataTable(id="slots")
-            with TabPane("Logs", id="logs"):
+            with Vertical(id="logs"):
                 yield Log(max_lines=5000)
         yield Footer()
 
@@ -59,7 +59,7 @@ class Drawn(TerminalApp[None]):
         self.tick()
 
     def action_show(self, pane: str) -> None:
-        self.query_one(TabbedContent).active = pane
+        self.query_one(ContentSwitcher).current = pane
 
     def tick(self) -> None:
         self.second += 1
@@ -67,9 +67,8 @@ class Drawn(TerminalApp[None]):
         for gpu in range(2):
             used, watts = wave(self.second + gpu), 200 + wave(self.second * 3)
             told = f"GPU {gpu}  {used:5.1f} % used  {watts:5.0f} W  {60 + self.second % 9} °C"
-            self.query_one(f"#gpu{gpu}", Static).update(told)
             past = [wave(self.second + gpu - n) for n in range(100, 0, -1)]
-            self.query_one(f"#memory{gpu}", Sparkline).data = past
+            self.query_one(f"#gpu{gpu}", Static).update(f"{told}\n{graph(past)}")
         slots: DataTable[str] = self.query_one("#slots", DataTable)
         for n in range(4):
             slots.update_cell_at(Coordinate(n, 1), str(self.second * (17 + n)))
@@ -80,9 +79,19 @@ class Drawn(TerminalApp[None]):
         self.line += count
         lines = range(self.line - count, self.line)
         self.query_one(Log).write_lines(
-            f"{n:>8} slot update_slots: id {n % 4} | task {n * 31 % 997} | n_past = {n * 7919 % 8192}"
+            f"{n:>8} slot update: id {n % 4} | task {n * 31 % 997} | n_past = {n * 7919 % 8192}"
             for n in lines
         )
+
+
+def graph(values: list[float], rows: int = 4) -> str:
+    """Columns of blocks, one for each value from 0 to 100."""
+    heights = [round(value / 100 * rows * 8) for value in values]
+    blocks = " ▁▂▃▄▅▆▇█"
+    return "\n".join(
+        "".join(blocks[max(0, min(8, height - 8 * row))] for height in heights)
+        for row in range(rows - 1, -1, -1)
+    )
 
 
 if __name__ == "__main__":
