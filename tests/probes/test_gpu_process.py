@@ -302,6 +302,24 @@ async def test_no_gpu_is_no_fault_and_costs_no_process(
     assert await reader.read() == NOTHING
 
 
+async def test_the_gpus_of_this_machine(monkeypatch: pytest.MonkeyPatch, reader: GpuReader) -> None:
+    """The same on a real driver, where there is one."""
+    monkeypatch.delenv("LD_LIBRARY_PATH")
+    found = await reader.read()
+    nvidia = [gpu for gpu in found.gpus if gpu.kind == "nvidia"]
+    if not nvidia:
+        pytest.skip("this machine has no NVIDIA GPU")
+    assert found.notes == ()
+    for gpu in nvidia:
+        assert not gpu.fault
+        assert gpu.name
+        assert gpu.uuid.startswith("GPU-")
+        assert gpu.memory_total is None or gpu.memory_total > 1 << 30
+        assert gpu.temperature is None or 0 < gpu.temperature < 120
+        assert gpu.power is None or 0 < gpu.power < 3000
+        assert gpu.utilisation is None or 0 <= gpu.utilisation <= 100
+
+
 async def test_nothing_is_left_when_nobody_asks(reader: GpuReader, driver: FakeDriver) -> None:
     await reader.read()
     process = reader._process

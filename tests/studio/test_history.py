@@ -248,6 +248,14 @@ def test_a_long_range_is_told_in_a_bounded_number_of_points() -> None:
     assert len(times) <= 61
 
 
+def test_many_curves_are_told_more_coarsely() -> None:
+    history = History(None, SPANS)
+    fill(history, 3600)
+    assert history.names == {"gpu.power", "host.cpu"}
+    assert history.slices(START, START + 3600, 1, 10)[0] == 2
+    assert history.slices(START, START + 3600, 1, 500)[0] == 20
+
+
 def test_an_empty_history_has_no_points(tmp_path: Path) -> None:
     history = History(tmp_path / "none", SMALL)
     history.load()

@@ -69,6 +69,7 @@ class Stand:
     def __init__(self) -> None:
         self.gpus, self.host = ScriptedGpus(), ScriptedHost()
         self.served: list[Served] = []
+        self.complaints: list[str] = []
         self.history = History(None)
         self.sampler = Sampler(
             served=lambda: self.served,
@@ -77,6 +78,7 @@ class Stand:
             history=self.history,
             alerts=Alerts(Limits(), Marks(), Log()),
             interval=INTERVAL,
+            complain=self.complaints.append,
         )
 
     def serve(self, *profiles: str, running: int = 0) -> None:
@@ -232,6 +234,21 @@ async def test_a_defect_of_a_probe_is_told_and_ends_nothing(stand: Stand) -> Non
     async with asyncio.timeout(5):
         while (await stand.next()).notes:
             pass
+
+
+async def test_a_defect_of_our_own_is_told_once_and_ends_nothing(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand.serve("p")
+    await stand.next()
+    with monkeypatch.context() as broken:
+        broken.setattr(sampler_module, "numbers_of", lambda _: 1 / 0)
+        reads = stand.gpus.reads
+        async with asyncio.timeout(10):
+            while stand.gpus.reads < reads + 4:
+                await asyncio.sleep(0.01)
+    assert stand.complaints == ["sampling failed: ZeroDivisionError: division by zero"]
+    assert (await stand.next()).host.cpu == 7
 
 
 async def test_an_engine_that_idles_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

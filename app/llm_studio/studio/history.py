@@ -23,7 +23,9 @@ from llm_studio.schema import Curve
 from llm_studio.studio.blocks import Block, Damaged, Writing
 
 MOST_POINTS = 2000
-"""Points of an answer; a longer range is told more coarsely."""
+"""Points of a curve, and"""
+MOST_VALUES = 120_000
+"""those of all curves of an answer; what would be more is told more coarsely."""
 STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 """Seconds a point, where nobody asked for another number."""
 _FILE = re.compile(r"(\d{1,12})\.block")
@@ -73,6 +75,10 @@ class Tier:
     @property
     def last(self) -> float | None:
         return next((block.times[-1] for block in reversed(self._blocks) if block.times), None)
+
+    @property
+    def names(self) -> set[str]:
+        return {name for block in self._blocks for name in block.columns}
 
     def take(self, time: float, numbers: Numbers) -> None:
         if self._parts == 1:
@@ -274,6 +280,11 @@ class History:
 
     # Questions
 
+    @property
+    def names(self) -> set[str]:
+        """Every series that there is."""
+        return {name for tier in self.tiers for name in tier.names}
+
     def tier_for(self, start: float, end: float, resolution: float) -> Tier:
         """The coarsest that is fine enough; a coarser one where it does not reach so far back."""
         chosen = self.tiers[0]
@@ -286,9 +297,11 @@ class History:
                 chosen = tier
         return chosen
 
-    def slices(self, start: float, end: float, resolution: float) -> tuple[float, list[Slice]]:
-        """The rows of a range, and the resolution that they are to be told with."""
-        least = (end - start) / MOST_POINTS
+    def slices(
+        self, start: float, end: float, resolution: float, curves: int = 1
+    ) -> tuple[float, list[Slice]]:
+        """The rows of a range, and the resolution that so many curves of them are told with."""
+        least = (end - start) / min(MOST_POINTS, MOST_VALUES / max(curves, 1))
         resolution = max(resolution, next((s for s in STEPS if s >= least), least))
         tier = self.tier_for(start, end, resolution)
         return max(resolution, float(tier.step)), tier.slices(start, end)

@@ -80,6 +80,7 @@ class Sampler:
         history: History,
         alerts: Alerts,
         interval: float = INTERVAL,
+        complain: Callable[[str], None] = lambda text: None,
     ) -> None:
         """`served` tells which engines run now, the main one first."""
         self._served = served
@@ -88,6 +89,8 @@ class Sampler:
         self._history = history
         self._alerts = alerts
         self._interval = interval
+        self._complain = complain
+        self._complained = ""
         self._pids: tuple[int, ...] = ()
         self._host_lane: Lane[HostSample] = Lane("host", self._read_host)
         self._gpus: _Part[Gpus] = _Part(NOTHING)
@@ -159,12 +162,20 @@ class Sampler:
                 await self._rest()
                 due = time.monotonic()
                 continue
-            await self._sample(served)
+            try:
+                await self._sample(served)
+            except Exception as error:  # a defect must not end sampling for good
+                self._complain_once(f"sampling failed: {type(error).__name__}: {error}")
             due += self._interval
             late = time.monotonic() - due
             if late > self._interval:  # the machine slept, or is overloaded: what was is missed
                 due += late
             await asyncio.sleep(max(due - time.monotonic(), 0.0))
+
+    def _complain_once(self, text: str) -> None:
+        if text != self._complained:
+            self._complained = text
+            self._complain(text)
 
     async def _rest(self) -> None:
         """Nobody looks and nothing is loaded: do nothing until that changes."""

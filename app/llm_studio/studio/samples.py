@@ -50,6 +50,7 @@ class Samples:
             host=HostProbe(settings.models[0] if settings.models else settings.paths.models),
             history=self.history,
             alerts=Alerts(limits, marks, log),
+            complain=lambda text: log.add(text, level="error"),
         )
 
     def start(self) -> None:
@@ -86,8 +87,10 @@ class Samples:
         """Curves of a range. A series is named in full, or by what it begins with and a `*`."""
         if self._begun is not None:
             await asyncio.shield(self._begun)
-        resolution, slices = self.history.slices(start, end, resolution)
-        times, found = await asyncio.to_thread(curves, slices, resolution, _wanted(series))
+        wanted = _wanted(series)
+        count = sum(map(wanted, self.history.names))
+        resolution, slices = self.history.slices(start, end, resolution, count)
+        times, found = await asyncio.to_thread(curves, slices, resolution, wanted)
         return HistoryPage(
             resolution=resolution,
             times=times,
