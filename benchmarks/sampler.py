@@ -20,7 +20,8 @@ from tests.standins.nvml import FakeDriver
 from llm_studio.probes.gpu_process import GpuReader
 from llm_studio.probes.host import HostProbe
 from llm_studio.studio.alerts import Alerts, Limits
-from llm_studio.studio.history import History, curves
+from llm_studio.studio.curves import curves
+from llm_studio.studio.history import History
 from llm_studio.studio.log import Log
 from llm_studio.studio.marks import Marks
 from llm_studio.studio.sampler import Sampler

@@ -14,7 +14,8 @@ from llm_studio.schema import HistoryPage, Sample
 from llm_studio.settings import Settings
 from llm_studio.studio.alerts import Alerts, Limits
 from llm_studio.studio.berths import Berths
-from llm_studio.studio.history import History, curves
+from llm_studio.studio.curves import curves
+from llm_studio.studio.history import History
 from llm_studio.studio.log import Log
 from llm_studio.studio.marks import Marks
 from llm_studio.studio.sampler import Sampler

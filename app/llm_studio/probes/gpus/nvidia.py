@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pynvml
 
 from llm_studio.probes.gpu import Found, Reading
 from llm_studio.probes.lane import Lane
 from llm_studio.probes.nvml import Gone, Handle, close_driver, open_driver, told
+from llm_studio.probes.xid import Xid, XidEvents
 from llm_studio.text import untrusted_line
 
 THROTTLES = {
@@ -26,8 +25,6 @@ THROTTLES = {
     pynvml.nvmlClocksEventReasonDisplayClockSetting: "display clocks",
 }
 KB = 1024
-Xid = tuple[int, float]
-"""The driver's number of a fault, and when."""
 
 
 def probe() -> Nvidia:
@@ -44,7 +41,7 @@ class Nvidia:
         """What each GPU once told of itself, so that one that is lost still has a name."""
         self._xids: dict[int, Xid] = {}
         """The last that each GPU had; it matters most when the GPU is gone."""
-        self._events: _Events | None = None
+        self._events: XidEvents | None = None
 
     def look(self) -> Found:
         self.close()
@@ -56,7 +53,7 @@ class Nvidia:
             count = pynvml.nvmlDeviceGetCount()
         except pynvml.NVMLError as error:
             return Found(notes=(f"The NVIDIA driver does not list its GPUs: {told(error)}.",))
-        self._events = _Events(self._xids)
+        self._events = XidEvents(self._xids)
         self._gpus = [
             NvidiaGpu(index, self._events, self._known.setdefault(index, {}))
             for index in range(count)
@@ -78,7 +75,7 @@ class Nvidia:
 class NvidiaGpu:
     """One GPU by its place on the PCI bus, which is how CUDA counts too when it is told so."""
 
-    def __init__(self, index: int, events: _Events, known: Reading) -> None:
+    def __init__(self, index: int, events: XidEvents, known: Reading) -> None:
         self._index = index
         self._events = events
         self._fixed = known
@@ -186,50 +183,6 @@ class NvidiaGpu:
                 sent * KB if sent is not None else None,
                 received * KB if received is not None else None,
             )
-
-
-class _Events:
-    """Xid errors: the driver's reports of faults, as they come in. Not every GPU has them."""
-
-    def __init__(self, seen: dict[int, Xid]) -> None:
-        self._seen = seen
-        self._set: Any = None
-        with contextlib.suppress(pynvml.NVMLError):
-            self._set = pynvml.nvmlEventSetCreate()
-        self._watched: dict[int, int] = {}
-
-    def watch(self, device: Any, index: int) -> None:
-        if self._set is not None:
-            with contextlib.suppress(pynvml.NVMLError):
-                xid = pynvml.nvmlEventTypeXidCriticalError
-                pynvml.nvmlDeviceRegisterEvents(device, xid, self._set)
-                self._watched[_address(device)] = index
-
-    def read(self) -> None:
-        if not self._watched:
-            return
-        with contextlib.suppress(pynvml.NVMLError):
-            for _ in range(100):  # ends at the first time that nothing is there
-                event = pynvml.nvmlEventSetWait(self._set, 0)
-                index = self._watched.get(_address(event.device))
-                if index is not None:
-                    self._seen[index] = (int(event.eventData), time.time())
-
-    def last(self, index: int) -> Xid | tuple[None, None]:
-        return self._seen.get(index, (None, None))
-
-    def close(self) -> None:
-        if self._set is not None:
-            with contextlib.suppress(pynvml.NVMLError):
-                pynvml.nvmlEventSetFree(self._set)
-            self._set = None
-
-
-def _address(device: Any) -> int:
-    """Handles are pointers to what pynvml leaves opaque; equal ones mean the same GPU."""
-    from ctypes import c_void_p, cast
-
-    return cast(device, c_void_p).value or 0
 
 
 def _memory_temperature(handle: Handle) -> int | None:
