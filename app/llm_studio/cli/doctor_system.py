@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llm_studio.client import Client, Unreachable
+from llm_studio.engines.docker import container
 from llm_studio.engines.docker.connection import Connection
 from llm_studio.engines.docker.container import Pinned, probe_body
-from llm_studio.engines.docker.leftovers import remove
+from llm_studio.engines.docker.leftovers import remove, sweep
 from llm_studio.engines.docker.seam import ImageMissing
 from llm_studio.engines.images.shelf import Shelf
 from llm_studio.engines.images.stock import engine_image
@@ -112,6 +113,8 @@ class TheDocker:
             {"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}
         ]
         with self._connection.open(image=image) as client:
+            ours = {"label": [f"{container.STUDIO}={STUDIO}"]}
+            sweep(client, client.containers(all=True, filters=ours))  # of one that was cut off
             made = client.create_container_from_config(asked)["Id"]
             try:
                 client.start(made)

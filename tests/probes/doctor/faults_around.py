@@ -73,6 +73,12 @@ def _(m: Machine) -> None:
     m.answer = Answer(None, "slow", "timed out")
 
 
+@case("network.hub", WARNING, "mirror.example cannot", "curl -sI https://mirror.example:8/x")
+def _(m: Machine) -> None:
+    m.environment["HF_ENDPOINT"] = "https://ada:password@mirror.example:8/x"
+    m.answer = Answer(None, "other", "Network is unreachable")
+
+
 @case("network.hub", WARNING, "the connection is refused", "curl -sI …")
 def _(m: Machine) -> None:
     m.answer = Answer(None, "refused", "Connection refused")

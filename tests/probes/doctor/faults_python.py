@@ -184,12 +184,14 @@ def _(m: Machine) -> None:
 
 
 @case(
-    "python.gpu", WARNING, "xllamacpp is built without CUDA",
+    "python.gpu", WARNING, "xllamacpp seems to be built without CUDA",
     f"{PIP} xllamacpp --index-url https://xorbitsai.github.io/xllamacpp/whl/cu128",
 )  # fmt: skip
 def _(m: Machine) -> None:
     m.package("xllamacpp", "2026.10.11549")
-    m.files[f"{SITE}/xllamacpp/xllamacpp.abi3.so"] = ""
+    m.files[f"{SITE}/xllamacpp-2026.10.11549.dist-info/RECORD"] = (
+        "xllamacpp/__init__.py,sha256=abc,999\nxllamacpp/xllamacpp.abi3.so,sha256=abc,105964808\n"
+    )
 
 
 @case("python.gpu", WARNING, "is built for the processor", f"{PIP} vllm")

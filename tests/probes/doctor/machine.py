@@ -152,7 +152,7 @@ class Machine:
     has_memory: Memory = ROOMY
     limited: dict[str, int | None] = field(
         default_factory=lambda: {
-            "files": 1 << 20, "locked": 8 << 20, "address_space": None, "processes": 250_000,
+            "files": 1 << 20, "locked": None, "address_space": None, "processes": 250_000,
         }
     )  # fmt: skip
     ports: dict[int, Port] = field(default_factory=dict)

@@ -104,6 +104,7 @@ def test_locked_memory_matters_to_who_locks_it(tmp_path: Path) -> None:
     machine = Machine()
     text = 'name = "Mine"\n[model]\nfile = "x.gguf"\n[server]\nload_mode = "mmap+mlock"\n'
     own(machine, tmp_path, "locked", text)
+    machine.limited["locked"] = 8 << 20
     (result,) = examine(machine, [CHECKS["machine.limits"]])
     assert result.id == "machine.limits.locked"
     assert result.finding.severity is WARNING

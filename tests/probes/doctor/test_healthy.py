@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.probes.doctor.machine import (
     CUDA_DEVICES,
+    SITE,
     Machine,
     RecordedDocker,
     gpu,
@@ -152,6 +153,27 @@ def test_an_old_llama_server_is_not_blamed() -> None:
     machine.programs["llama-server"] = "/usr/bin/llama-server"
     machine.prints("/usr/bin/llama-server --version", "version: 3000 (abc)\n")
     machine.prints("/usr/bin/llama-server --list-devices", "error: invalid argument\n", 1)
+    assert _bad(examine(machine)) == []
+
+
+def test_builds_for_gpus_are_known_by_their_files() -> None:
+    machine = Machine()
+    machine.package("xllamacpp", "2026.10.11549")
+    machine.files[f"{SITE}/xllamacpp-2026.10.11549.dist-info/RECORD"] = (
+        "xllamacpp/xllamacpp.abi3.so,sha256=abc,411127360\n"
+    )
+    machine.package("llama_cpp_python", "0.3.16")
+    machine.files[f"{SITE}/llama_cpp/lib/libggml-cuda.so"] = ""
+    machine.package("bitsandbytes", "0.48.1")
+    machine.files[f"{SITE}/bitsandbytes/libbitsandbytes_cuda128.so"] = ""
+    machine.package("jax", "0.8.0")
+    machine.package("jaxlib", "0.8.0")
+    machine.package("jax_cuda13_plugin", "0.8.0")
+    machine.package(
+        "onnxruntime_gpu", "1.23.0", needs=["nvidia-cuda-runtime-cu12; extra == 'cuda'"]
+    )
+    machine.package("flash_attn", "2.8.3+cu12torch2.9cxx11abiTRUE")
+    machine.package("vllm", "0.12.0", needs=["torch==2.9.0"])
     assert _bad(examine(machine)) == []
 
 

@@ -17,7 +17,7 @@ from tests.probes.doctor.machine import RecordedDocker
 from tests.standins.nvml import FakeDriver
 
 from llm_studio.probes.doctor.disk_speed import MOST, disk_speed
-from llm_studio.probes.doctor.examination import examine
+from llm_studio.probes.doctor.examination import all_checks, examine
 from llm_studio.probes.doctor.nvidia import nvidia
 from llm_studio.probes.doctor.system import Ran
 from llm_studio.probes.doctor.this_system import ThisSystem
@@ -211,6 +211,33 @@ def test_a_lost_gpu_hides_no_other(driven: FakeDriver) -> None:
     driven.say("count 2", "error nvmlDeviceGetHandleByIndex_v2 15 0")
     told = nvidia(system())
     assert [bool(gpu.lost) for gpu in told.gpus] == [True, False]
+
+
+# Python environments
+
+
+def test_packages_are_read_from_real_files_and_never_imported(
+    home: Home, driver: FakeDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in driver.environment.items():
+        monkeypatch.setenv(name, value)
+    prefix = tmp_path / "env"
+    site = prefix / "lib" / "python3.12" / "site-packages"
+    (site / "torch").mkdir(parents=True)
+    (site / "torch" / "__init__.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    (site / "torch" / "version.py").write_text(
+        "from typing import Optional\n\n__all__ = ['__version__', 'debug', 'cuda', 'hip']\n"
+        "__version__ = '2.9.0+cpu'\ndebug = False\ncuda: Optional[str] = None\n"
+        "git_version = '0fabc3ba44823f257e70ce397d989c8de5e362c1'\nhip: Optional[str] = None\n"
+    )
+    (site / "torch-2.9.0+cpu.dist-info").mkdir()
+    (site / "torch-2.9.0+cpu.dist-info" / "METADATA").write_text("Name: torch\n")
+    (prefix / "pyvenv.cfg").write_text("home = /usr/bin\nuv = 0.9.8\n")
+    monkeypatch.setenv("VIRTUAL_ENV", str(prefix))
+    check = next(check for check in all_checks() if check.id == "python.torch")
+    (result,) = examine(system(), [check])
+    assert f"{prefix} (active): torch 2.9.0, built for the processor" in result.finding.found
+    assert not (tmp_path / "ran").exists()
 
 
 # All of it

@@ -9,7 +9,7 @@ from llm_studio.probes.doctor.mounts import mount_of
 from llm_studio.probes.doctor.system import System
 
 SLOW = 250e6
-"""Bytes per second: what a hard disk or a gigabit network reaches, and no SSD stays below."""
+"""Bytes per second that neither hard disks nor gigabit networks reach."""
 SMALL = 16 << 20
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "sshfs", "fuse.sshfs", "fuse.rclone", "9p"}
 

@@ -20,7 +20,10 @@ def look(system: System) -> Iterator[Finding]:
         )
         return
     url = address(system)
-    host = urlsplit(url).hostname or url
+    parts = urlsplit(url)
+    host = parts.hostname or url
+    # The address may hold a password, which is not for the screen.
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     answer = system.ask(url)
     if answer.status is not None and answer.status < 500:
         token = "HF_TOKEN" in system.environment
@@ -55,7 +58,7 @@ def look(system: System) -> Iterator[Finding]:
         yield warning(
             f"{told}: {causes.get(answer.trouble, answer.told)}",
             _WHY,
-            ("unset HF_ENDPOINT",) if named else (f"curl -sI {shlex.quote(url)}",),
+            (f"curl -sI {shlex.quote(shown)}", *(("unset HF_ENDPOINT",) if named else ())),
             "Behind a proxy, set HTTPS_PROXY; a mirror is named by HF_ENDPOINT.",
         )
 

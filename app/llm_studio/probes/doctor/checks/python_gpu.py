@@ -17,6 +17,7 @@ KNOWN = (
     "vllm", "llama-cpp-python", "xllamacpp", "onnxruntime-gpu", "onnxruntime", "jax", "flash-attn",
     "bitsandbytes",
 )  # fmt: skip
+LARGE = 150 << 20
 NEVER = "No compiler is needed for this, nor the CUDA toolkit."
 
 
@@ -202,13 +203,16 @@ def _llama_cpp_build(driver: Nvidia) -> str:
 
 
 def _xllamacpp(place: Place) -> Iterator[Finding]:
-    if "xllamacpp" not in place.environment.packages or place.driver.cuda is None:
+    package = place.environment.packages.get("xllamacpp")
+    if package is None or place.driver.cuda is None:
         return
-    libraries = place.names("xllamacpp", "xllamacpp", "xllamacpp.libs")
-    if not any(re.search(r"cuda|cublas", name) for name in libraries):
+    record = metadata(place.system, package, "RECORD")
+    sizes = [int(size) for size in re.findall(r"\.so[\w.]*,[^,\n]*,(\d+)$", record, re.MULTILINE)]
+    # Both builds have one name; code for GPUs makes it several times as large.
+    if sizes and sum(sizes) < LARGE and not re.search(r"cuda|cublas", record):
         build = "cu128" if place.driver.cuda >= (12, 8) else "cu124"
         yield warning(
-            f"{place.where}: xllamacpp is built without CUDA",
+            f"{place.where}: xllamacpp seems to be built without CUDA",
             "Models run on the processor in it; so they do in llm-studio's embedded engine.",
             (
                 place.environment.install(

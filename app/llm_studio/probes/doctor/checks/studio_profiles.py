@@ -1,4 +1,4 @@
-"""Are the user's profiles valid, and are their model files here?"""
+"""Are all profiles valid?"""
 
 from __future__ import annotations
 
