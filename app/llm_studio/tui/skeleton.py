@@ -92,7 +92,9 @@ def drawing(pens: Pens, columns: int, rows: int, *, erases: bool) -> str:
     at, pen = 1, pens.chosen
     for folder, title in TABS.items():
         label = f" {title} "
-        if at + len(label) > columns or not os.path.isdir(os.path.join(_PANES, folder)):
+        if at + len(label) > columns or not os.path.exists(
+            os.path.join(_PANES, folder, "__init__.py")
+        ):
             continue
         parts.append(f"{pen}\x1b[2;{at}H{label}")
         at, pen = at + len(label) + 1, pens.tab

@@ -17,6 +17,7 @@ _TOKEN = re.compile(
     r"\x1b\[(?P<private>[<=>?]?)(?P<parameters>[0-9;:]*)(?P<between>[ -/]*)(?P<final>[@-~])"
     r"|\x1b\](?P<osc>[^\x07\x1b]*)(?:\x07|\x1b\\)"
     r"|\x1b[P_^X](?P<string>.*?)\x1b\\"
+    r"|(?P<reverse>\x1bM)"
     r"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f])"
     r"|(?P<text>[^\x00-\x1f\x7f]+)",
     re.DOTALL,
@@ -87,6 +88,7 @@ class Terminal:
         self.strict = strict
         self.cells = [[Cell("?")] * width for _ in range(height)]
         self.x = self.y = 0
+        self.top, self.bottom, self.margins = 0, height - 1, False
         self.look = Look()
         self.other: list[str] = []
         """All that was written and draws nothing, in order."""
@@ -104,6 +106,7 @@ class Terminal:
             for y in range(height)
         ]
         self.width, self.height = width, height
+        self.top, self.bottom = 0, height - 1
         self.x, self.y = min(self.x, width - 1), min(self.y, height - 1)
 
     def feed(self, text: str) -> None:
@@ -128,6 +131,8 @@ class Terminal:
         if match["text"]:
             for cluster, width in self.clusters(match["text"]):
                 self._draw(cluster, width)
+        elif match["reverse"]:
+            self._index(back=True)
         elif match["control"]:
             self._control(match["control"])
         elif match["final"]:
@@ -174,15 +179,24 @@ class Terminal:
         if letter == "\r":
             self.x = 0
         elif letter == "\n":
-            if self.y == self.height - 1:
-                if self.strict:
-                    raise AssertionError("a line feed on the last row scrolls")
-            else:
-                self.y += 1
+            self._index()
         elif letter == "\b":
             self.x = max(0, self.x - 1)
         else:
             self.other.append(letter)
+
+    def _index(self, *, back: bool = False) -> None:
+        """A line feed or its reverse; between margins they scroll, and what comes is not clean."""
+        edge = self.top if back else self.bottom
+        if self.y != edge:
+            self.y += -1 if back else 1
+            return
+        if self.strict and not self.margins:
+            raise AssertionError("without margins the whole screen scrolls")
+        free = [Cell("?")] * self.width
+        lines = self.cells[self.top : self.bottom + 1]
+        lines = [free, *lines[:-1]] if back else [*lines[1:], free]
+        self.cells[self.top : self.bottom + 1] = lines
 
     def _sequence(self, match: re.Match[str]) -> None:
         if match["private"] or match["between"]:
@@ -194,6 +208,11 @@ class Terminal:
             case "H":
                 self.y = min(count, self.height) - 1
                 self.x = min((numbers[1] if len(numbers) > 1 else 0) or 1, self.width) - 1
+            case "r":
+                self.top = count - 1
+                self.bottom = (numbers[1] if len(numbers) > 1 else self.height) - 1
+                self.margins = bool(match["parameters"])
+                self.x = self.y = 0
             case "A":
                 self.y = max(0, self.y - count)
             case "B":

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.segment import Segment
+from rich.style import Style
 from tests.tui.output.emulator import (
     Clusters,
     Terminal,
@@ -26,8 +28,11 @@ from tests.tui.output.screens import (
     textuals_own,
     whole,
 )
+from textual.strip import Strip
 
 from llm_studio.tui.output.abilities import Abilities
+
+BAR = Style(color="red", bgcolor="blue")
 
 
 @contextmanager
@@ -75,7 +80,7 @@ def play(data: st.DataObject, layer: Behind, texts: st.SearchStrategy[str]) -> R
     return rows
 
 
-@settings(max_examples=100)
+@settings(max_examples=70)
 @given(st.data())
 def test_the_terminal_shows_what_textual_shows(data: st.DataObject) -> None:
     can = data.draw(st.builds(Abilities, st.booleans(), st.booleans()))
@@ -89,7 +94,7 @@ def test_the_terminal_shows_what_textual_shows(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("clusters", [one_by_one, all_emoji_narrow])
-@settings(max_examples=120)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_where_terminals_disagree_only_the_odd_characters_suffer(
     clusters: Clusters, data: st.DataObject
@@ -104,6 +109,40 @@ def test_where_terminals_disagree_only_the_odd_characters_suffer(
                 certain = type(cell) is str and cell and (x + 1 >= len(wanted) or wanted[x + 1])
                 if certain and cell != "\U0010eeee\u0305\u030d":
                     assert shown[y][x] == own[y][x], (x, y)
+
+
+def log(first: int, height: int) -> Rows:
+    """A log between two lines that stay, beside a scrollbar that moves as it likes."""
+    lines = [
+        f"{n} task {n * 31 % 97} 漢字 n_past = {n * 7919 % 8192}"
+        for n in range(first, first + height)
+    ]
+    bar = [Strip([Segment("▇▇" if n == first % height else "  ", BAR)], 2) for n in range(height)]
+    rows = [[Strip([Segment(line)]).adjust_cell_length(58), bar[n]] for n, line in enumerate(lines)]
+    rows[0] = [Strip([Segment("header")]).adjust_cell_length(58), bar[0]]
+    rows[-1] = [Strip([Segment("footer")]).adjust_cell_length(58), bar[-1]]
+    return rows
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 60), max_size=8))
+def test_lines_that_scroll_are_moved_by_the_terminal(places: list[int]) -> None:
+    terminal = Terminal(60, 14)
+    with behind(terminal) as layer:
+        for first in (0, 30, *places):
+            rows = log(first, 14)
+            layer.show(whole(rows), rows)
+            assert terminal.seen() == textuals_own(rows)
+
+
+@pytest.mark.parametrize("by", [1, 2, 5, -1, -3])
+def test_a_scrolled_log_costs_little_more_than_its_new_lines(by: int) -> None:
+    terminal = Terminal(60, 14)
+    with behind(terminal) as layer:
+        layer.show(whole(log(20, 14)), log(20, 14))
+        before = terminal.received
+        layer.show(whole(log(20 + by, 14)), log(20 + by, 14))
+        assert terminal.received - before < 100 + 50 * abs(by)
 
 
 @settings(max_examples=60)

@@ -42,6 +42,19 @@ class Encoder:
             self._move(*cursor)
         return "".join(self._out)
 
+    def scroll(self, top: int, end: int, rows: int) -> None:
+        """Let the terminal move lines up (or down, where `rows` is negative) by itself.
+
+        Margins and line feeds are older than the sequences for scrolling, and known everywhere.
+        What the terminal puts into the rows that come free depends on it, so that is unknown.
+        """
+        start, step = (end, "\n") if rows > 0 else (top + 1, "\x1bM")
+        self._use(self._screen.pens.plain)
+        self._out.append(f"\x1b[{top + 1};{end}r\x1b[{start}H{step * abs(rows)}\x1b[r")
+        self._x = self._y = 0
+        self.moves += 1
+        self._screen.moved(top, end, rows)
+
     def row(self, y: int) -> None:
         """Bring one row of the terminal up to date."""
         screen = self._screen

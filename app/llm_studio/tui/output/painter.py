@@ -10,6 +10,7 @@ from time import monotonic
 from rich.color import ColorSystem
 from rich.console import Console
 
+from llm_studio.tui.output import scroll
 from llm_studio.tui.output.abilities import Abilities
 from llm_studio.tui.output.encode import Encoder
 from llm_studio.tui.output.outlet import PATIENCE, Outlet
@@ -121,12 +122,15 @@ class Painter:
 
     def _send(self, outlet: Outlet, share: float) -> None:
         screen = self._screen
+        self._frames += 1
+        encoder = Encoder(screen, self._abilities, self._cursor_shown)
+        lines = scroll.found(screen)
+        if lines is not None:
+            encoder.scroll(*lines)
         rows = sorted(screen.changed)
         if share < inf:
             # Rows that were quiet come first: among them is what the last key did.
             rows.sort(key=lambda y: self._turns.get(y, 0))
-        self._frames += 1
-        encoder = Encoder(screen, self._abilities, self._cursor_shown)
         for y in rows:
             encoder.row(y)
             screen.changed.discard(y)

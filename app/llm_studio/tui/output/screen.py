@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.strip import Strip
 
@@ -9,6 +11,7 @@ from llm_studio.tui.output.cells import Cell, cells_of, holds_picture
 from llm_studio.tui.output.pens import Pen, Pens
 
 Update = LayoutUpdate | ChopsUpdate
+_Each = TypeVar("_Each")
 
 
 class Screen:
@@ -66,6 +69,14 @@ class Screen:
         self.shown = [[None] * self.width for _ in range(self.height)]
         self.changed.update(range(self.height))
 
+    def moved(self, top: int, end: int, rows: int) -> None:
+        """The terminal moved the lines of these rows up by so many; others came free."""
+        self.shown[top:end] = _moved(self.shown[top:end], rows, None)
+        self.shown_pens[top:end] = _moved(self.shown_pens[top:end], rows, self.pens.plain)
+        self.changed.update(range(top, end))
+        if self.loose.intersection(range(top, end)):
+            self.loose.update(range(top, end))
+
     def _put(self, x: int, y: int, characters: list[Cell], pens: list[Pen]) -> None:
         row, row_pens = self.wanted[y], self.wanted_pens[y]
         end = x + len(characters)
@@ -89,6 +100,11 @@ class Screen:
         for x in range(start, end):
             self.wanted[y][x] = " "
             self.wanted_pens[y][x] = self.wanted_pens[y][x].blank
+
+
+def _moved(lines: list[list[_Each]], rows: int, free: _Each) -> list[list[_Each]]:
+    come = [[free] * len(lines[0]) for _ in range(abs(rows))]
+    return lines[rows:] + come if rows > 0 else come + lines[:rows]
 
 
 def _fit(characters: list[Cell], pens: list[Pen], room: int, plain: Pen) -> None:
