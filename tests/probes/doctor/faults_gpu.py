@@ -136,6 +136,16 @@ def _(m: Machine) -> None:
     m.ran[ASK] = Ran(None, trouble="slow")
 
 
+@case("gpu.driver", WARNING, "could not be asked: ModuleNotFoundError", "nvidia-smi")
+def _(m: Machine) -> None:
+    m.ran[ASK] = Ran(1, "Traceback …\nModuleNotFoundError: No module named 'pynvml'\n")
+
+
+@case("gpu.driver", WARNING, "could not be asked: Permission denied", "nvidia-smi")
+def _(m: Machine) -> None:
+    m.ran[ASK] = Ran(None, "Permission denied", "denied")
+
+
 @case("gpu.driver", FAULT, "crashes whoever asks it", "sudo reboot")
 def _(m: Machine) -> None:
     m.ran[ASK] = Ran(-11, "")

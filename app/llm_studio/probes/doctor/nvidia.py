@@ -13,7 +13,9 @@ from llm_studio.probes.doctor.system import System
 
 ASK = (sys.executable, "-m", "llm_studio.probes.doctor.ask_nvml")
 
-Trouble = Literal["", "no library", "not loaded", "mismatch", "denied", "hangs", "crashed", "other"]
+Trouble = Literal[
+    "", "no library", "not loaded", "mismatch", "denied", "hangs", "crashed", "not asked", "other"
+]
 _TROUBLES: Mapping[int, Trouble] = {
     12: "no library", 9: "not loaded", 18: "mismatch", 4: "denied", 13: "mismatch",
 }  # fmt: skip
@@ -61,8 +63,12 @@ def nvidia(system: System) -> Nvidia:
     ran = system.run(*ASK, limit=6)
     if ran.trouble == "slow":
         return Nvidia("hangs")
-    if ran.code is None or ran.code < 0 or ran.code >= 128:
+    if ran.code is None:
+        return Nvidia("not asked", ran.out or "Python cannot be started")
+    if ran.code < 0 or ran.code >= 128:
         return Nvidia("crashed", f"exit code {ran.code}")
+    if ran.code:
+        return Nvidia("not asked", ran.out.strip().rpartition("\n")[2])
     try:
         answer = json.loads(ran.out.strip().rpartition("\n")[2])
         if answer.get("error"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 from llm_studio.probes.doctor.cuda import told
@@ -21,7 +22,7 @@ def look(system: System) -> Iterator[Finding]:
     here, driver, present = distribution(system), nvidia(system), of(system, NVIDIA)
     if not driver.trouble:
         yield _answers(driver, present)
-    elif present or windows_gpu(system) or driver.trouble != "no library":
+    elif present or windows_gpu(system) or driver.trouble not in ("no library", "not asked"):
         yield _silent(system, driver, present, here)
     elif not of(system, AMD) and not of(system, INTEL):
         yield warning(
@@ -80,6 +81,12 @@ def _silent(
                 f"the NVIDIA driver {verb}",
                 "So it is with a GPU that has failed or fallen off the bus.",
                 ("sudo dmesg | grep -i xid", "sudo reboot"),
+            )
+        case "not asked":
+            return warning(
+                f"the NVIDIA driver could not be asked: {driver.told}",
+                "Whether it works is not known; llm-studio asks it with the package nvidia-ml-py.",
+                ("nvidia-smi", f"{sys.executable} -m pip install --force-reinstall nvidia-ml-py"),
             )
         case "other":
             return fault(
