@@ -45,7 +45,9 @@ alias = "tiny"
 context = {CONTEXT}
 parallel = 1
 gpu_layers = "all"
+threads = 1
 """
+"""One thread, for several spend their time on waiting for each other with so small a model."""
 _TOOL = {
     "type": "function",
     "function": {
@@ -100,6 +102,7 @@ async def accept(
 ) -> ImageCheck:
     """Tests one image; `needed` are flags and who needs them, `in_use` is for comparison."""
     steps = _Steps(told)
+    told("asking the image what it knows", None)
     abilities = await engine.abilities(subject.image)
     await steps.take("flags", lambda: _flags(abilities.flags, needed))
     speed: Speed | None = None
@@ -305,7 +308,7 @@ class Asker:
         found = []
         for _ in range(RUNS):
             answer = await self._chat(
-                "All work and no play. " * 90, max_tokens=128, ignore_eos=True, cache_prompt=False
+                "All work and no play. " * 60, max_tokens=96, ignore_eos=True, cache_prompt=False
             )
             timings = answer["timings"]
             found.append((timings["prompt_per_second"], timings["predicted_per_second"]))
