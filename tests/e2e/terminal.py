@@ -6,6 +6,7 @@ import codecs
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -19,6 +20,8 @@ from contextlib import suppress
 import pyte
 
 LIMIT = 30.0
+_KITTY = re.compile(r"\x1b\[[<>=?]\d*(?:;\d+)*u")
+"""Asks for a keyboard protocol that pyte does not know, and would print."""
 UP, DOWN, ESCAPE, ENTER, CTRL_Z = "\x1b[A", "\x1b[B", "\x1b", "\r", "\x1a"
 
 
@@ -103,4 +106,4 @@ class Terminal:
         with suppress(OSError):
             data = os.read(self.master, 65536)
             self.received += data
-            self._stream.feed(self._decode(data))
+            self._stream.feed(_KITTY.sub("", self._decode(data)))

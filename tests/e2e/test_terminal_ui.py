@@ -77,7 +77,7 @@ def test_a_load_is_cancelled(user: User, ui: Open) -> None:
     screen = ui()
     screen.until("held")
     screen.press(ENTER)
-    screen.until("held  loading")
+    screen.until("◐ loading  held")
     screen.press(ESCAPE)
     screen.until("cancelled")
     screen.until("○ stopped")

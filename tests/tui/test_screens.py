@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from tests.tui.looking import opened
+from tests.tui.monitoring import GiB, gpu, history, request, sample
 from tests.tui.scripted_studio import ScriptedStudio, profile
 
 pytestmark = pytest.mark.anyio
@@ -137,3 +140,23 @@ async def test_a_stale_link(busy: ScriptedStudio) -> None:
         await busy.close()
         await look.until("No studio runs, for")
         look.same_as_before("stale")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_monitor(busy: ScriptedStudio, size: tuple[int, int]) -> None:
+    wave = [(10 + 4 * math.sin(i / 20)) * GiB for i in range(300)]
+    busy.answers["/history"] = history(
+        points=300,
+        nvidia0__memory_used=wave,
+        nvidia1__memory_used=[5 * GiB] * 300,
+        engine__speed=[40.0 if i % 60 < 40 else 0.0 for i in range(300)],
+        nvidia0__temperature=[55 + i / 20 for i in range(300)],
+    )
+    busy.answers["/requests"] = [request(3), request(2, outcome="cancelled"), request(1)]
+    async with opened(busy, size=size) as look:
+        busy.serves("glm")
+        await look.press("2")
+        busy.tell("sample", sample(gpu(0), gpu(1, throttle=["temperature"], temperature=91.0)))
+        await look.until("42.1 tok/s")
+        await look.until("chat/completions")
+        look.same_as_before("monitor")

@@ -64,7 +64,8 @@ class Link:
                 attempt = 0 if await self._follow() else attempt + 1
                 pause = PATIENCE[min(attempt, len(PATIENCE) - 1)]
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._again.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._again.wait()
                 self._again.clear()
         finally:
             reading.cancel()

@@ -73,7 +73,7 @@ class Wire:
                 request_for("GET", "/events?samples=true", Last_Event_ID=f".{mark}" if mark else "")
             )
             name = ""
-            while line := await asyncio.wait_for(reader.readline(), SILENCE):
+            while line := await _line(reader):
                 field, _, value = line.decode(errors="replace").strip().partition(": ")
                 if field == "event":
                     name = value
@@ -92,6 +92,12 @@ class Wire:
             return await asyncio.open_unix_connection(str(self._path), limit=LONGEST_LINE)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise Unreachable(died=isinstance(error, ConnectionRefusedError)) from error
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    # Not `wait_for`: before Python 3.12 it may lose a cancellation, and the UI would never end.
+    async with asyncio.timeout(SILENCE):
+        return await reader.readline()
 
 
 def gated(data: Any) -> Any:

@@ -79,6 +79,7 @@ class Listing(Painted, can_focus=True):
         self._cursor = -1
         self._top = 0
         self._widths = (0,) * len(self._columns)
+        self._measured_for = 0
 
     # What it shows
 
@@ -206,6 +207,7 @@ class Listing(Painted, can_focus=True):
 
     def _measure(self) -> None:
         """A width for each column; 0 for one that has to give way."""
+        self._measured_for = self.size.width
         room = self.size.width - 2  # a margin on either side, the right one for the scroll mark
         cells = [row.cells for row in self._rows if row.key]
         widest = [
@@ -238,6 +240,8 @@ class Listing(Painted, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
+        if width != self._measured_for:  # drawn before it was told of its new size
+            self._measure()
         if y < self._titled:
             titles: list[Part] = [(column.title, "dim") for column in self._columns]
             return self.line(self._parts(tuple(titles)), width)

@@ -22,7 +22,7 @@ ACTIONS = (
     Action("models.stop_it", "s", "Stop", "Stop the profile under the cursor.", "stop"),
     Action(
         "models.back", "escape", "Cancel, or clear",
-        "Cancel the load that runs; else clear what is tried out, and the filter.",
+        "Clear the filter, or what is tried out; else cancel the load that runs.", "back",
         palette=False,
     ),
     Action(

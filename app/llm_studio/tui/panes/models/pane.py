@@ -47,6 +47,7 @@ class ModelsPane(Pane):
     }
     ModelsPane #empty { padding: 1 3; height: 1fr; display: none; }
     ModelsPane.-empty #empty { display: block; }
+    ModelsPane.-first #empty { display: block; height: auto; padding: 0 3 1 3; }
     ModelsPane.-empty #columns { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(ACTIONS)]
@@ -97,8 +98,13 @@ class ModelsPane(Pane):
         ]
         listing.show(rows, columns=columns if columns != list(listing.columns) else None)
         nothing = not any(row.key for row in rows)
-        if nothing:
+        here = view.files or any(
+            p.state not in ("missing", "template") for p in view.profiles or ()
+        )
+        first = not nothing and not here and not self.query_one("#filter", Input).value
+        if nothing or first:
             self.query_one("#empty", Static).update(self._why_empty(view))
+        self.set_class(first, "-first")
         if nothing != self.has_class("-empty"):
             self.set_class(nothing, "-empty")
             if not self.query_one("#filter").has_focus and self.screen.is_current:
@@ -222,6 +228,10 @@ class ModelsPane(Pane):
                 return profile is not None
             case "new":
                 return bool(self.studio.view.files)
+            case "back":
+                field = self.query_one("#filter", Input)
+                loading = self.studio.view.job("switch") is not None
+                return loading or field.display or self.id_ in self._trials
         return True
 
     def action_load(self) -> None:
@@ -296,6 +306,7 @@ class ModelsPane(Pane):
         steps = {"more": more, "less": less, "finer": finer, "coarser": coarser}
         self._trials[self.id_] = steps[step](trial, detail)
         self._look_closely()
+        self.studio.refresh_bindings()
 
     def action_more(self) -> None:
         self._try("more")
