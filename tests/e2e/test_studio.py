@@ -122,14 +122,3 @@ def test_the_token_is_private_and_opens_the_api(user: User) -> None:
         headers = {"Authorization": f"Bearer {token}"}
         assert api.post("/stop", headers=headers).status_code == 200
         assert api.post("/stop", headers={"Authorization": "Bearer x"}).status_code == 401
-
-
-@pytest.mark.parametrize(
-    ("words", "code"), [(("up", "nosuch"), 4), (("up",), 2), (("jobs", "nosuch"), 4)]
-)
-def test_what_cannot_be_asked(user: User, words: tuple[str, ...], code: int) -> None:
-    user.serve()
-    refused = user.run(*words)
-    assert refused.code == code
-    assert refused.err.startswith("error: ")
-    assert refused.out == ""

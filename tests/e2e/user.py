@@ -89,7 +89,7 @@ class User:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(
             f'name = "{id_}"\n[model]\nfile = "{file}"\n[engine]\nkind = "{self.kind}"\n{more}\n'
-            f"[server]\ncontext = 4096\nparallel = 2\n{server}\n"
+            f"[server]\ncontext = 65536\nparallel = 2\n{server}\n"
         )
 
     def hold(self) -> Gate:

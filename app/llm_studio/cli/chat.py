@@ -44,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     if sys.stdin.isatty() and not prompt:
         return _converse(conversation)
     if not sys.stdin.isatty():
-        prompt = "\n\n".join(filter(None, (prompt, sys.stdin.read())))
+        piped = sys.stdin.buffer.read().decode("utf-8", "replace")
+        prompt = "\n\n".join(filter(None, (prompt, piped)))
     if not prompt.strip():
         raise UsageError("There is nothing to ask", hint='llm-studio chat "Why is the sky blue?"')
     conversation.ask(prompt)
@@ -78,7 +79,7 @@ def _converse(conversation: Conversation) -> int:
             try:
                 conversation.ask(prompt)
             except KeyboardInterrupt:
-                say()
+                continue
             except StudioError as error:
                 narrate(error.sentence)
 
@@ -108,7 +109,7 @@ class Conversation:
         finally:
             if answer:
                 self._messages = [*asked, {"role": "assistant", "content": "".join(answer)}]
-        say()
+                say()
 
     def _print(self, delta: dict[str, Any], answer: list[str]) -> None:
         thought, text = delta.get("reasoning_content"), delta.get("content")
@@ -131,8 +132,12 @@ class Conversation:
                 if answer.status != 200:
                     raise _refused(answer.read())
                 for line in answer:
+                    if line.startswith(b"data: [DONE]"):
+                        return
                     if line.startswith(b"data: {"):
                         yield from _deltas(json.loads(line[6:]))
+                # The library takes an answer that is cut between two lines for a whole one.
+                raise ConnectionError("It ended in the midst.")
             except (OSError, http.client.HTTPException) as error:
                 raise StudioError(
                     "The answer was cut off",

@@ -48,7 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
             narrate("The studio ended; the log goes on with the next one.")
             page = _of_the_next(client)
         _show(page, arguments)
-        sys.stdout.flush()
     return 0
 
 
@@ -95,3 +94,4 @@ def _show(page: dict[str, Any], arguments: argparse.Namespace, *, first: bool = 
         clock = time.strftime("%H:%M:%S", time.localtime(line["time"]))
         text = f"{clock} {line['source']:<7} {line['text']}"
         say(styled(text, _STYLE.get(line["level"], "")))
+    sys.stdout.flush()  # whoever reads a pipe wants them now
