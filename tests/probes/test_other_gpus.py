@@ -76,7 +76,7 @@ def sample(reading: dict[str, object]) -> GpuSample:
 def test_a_radeon(tmp_path: Path) -> None:
     install(tmp_path, "card1", "0000:03:00.0", "amdgpu", RADEON)
     install(tmp_path, "card0", "0000:01:00.0", "i915", ARC)
-    (only,) = Amd(tmp_path).look().gpus
+    (only,) = Amd(tmp_path, tmp_path).look().gpus
     gpu = sample(only.read())
     assert (gpu.kind, gpu.index, gpu.name, gpu.pci) == (
         "amd",
@@ -97,9 +97,9 @@ def test_a_radeon(tmp_path: Path) -> None:
 @pytest.mark.parametrize("missing", sorted(RADEON))
 def test_a_file_that_is_missing_hides_no_other(tmp_path: Path, missing: str) -> None:
     device = install(tmp_path, "card0", "0000:03:00.0", "amdgpu", RADEON)
-    whole = Amd(tmp_path).look().gpus[0].read()
+    whole = Amd(tmp_path, tmp_path).look().gpus[0].read()
     (device / missing).unlink()
-    less = Amd(tmp_path).look().gpus[0].read()
+    less = Amd(tmp_path, tmp_path).look().gpus[0].read()
     assert "fault" not in less
     changed = {key for key in whole if whole[key] != less.get(key)}
     assert len(changed) <= 2, changed
@@ -110,30 +110,73 @@ def test_nonsense_in_a_file_is_not_a_number(tmp_path: Path, text: str) -> None:
     device = install(tmp_path, "card0", "0000:03:00.0", "amdgpu", RADEON)
     (device / "gpu_busy_percent").write_text(text)
     (device / "product_name").write_text(text)
-    gpu = sample(Amd(tmp_path).look().gpus[0].read())
+    gpu = sample(Amd(tmp_path, tmp_path).look().gpus[0].read())
     assert gpu.utilisation is None
     assert "\x1b" not in gpu.name
     assert gpu.temperature == 77
 
 
+AMD_IDS = """\
+# List of AMDGPU IDs
+1.0.0
+744C,\tC8,\tAMD Radeon RX 7900 XTX
+744C,\tCC,\tAMD Radeon RX 7900 XT
+"""
+PCI_IDS = """\
+# Syntax
+1001  Kolter Electronic
+1002  Advanced Micro Devices, Inc. [AMD/ATI]
+\t744c  Navi 31 [Radeon RX 7900 XT/7900 XTX/7900M]
+\t\t1002 0e3b  Radeon RX 7900 GRE
+\te20b  not this one
+8086  Intel Corporation
+\te20b  Battlemage G21 [Arc B580]
+\te20c  \x1b]0;x\x07
+8087  Intel Corp.
+"""
+
+
+@pytest.mark.parametrize(
+    ("driver", "files", "name"),
+    [
+        ("amdgpu", RADEON | {"revision": "0xcc"}, "AMD Radeon RX 7900 XT"),
+        ("amdgpu", RADEON | {"revision": "0x01"}, "Radeon RX 7900 XT/7900 XTX/7900M"),
+        ("amdgpu", RADEON | {"device": "0xffff"}, "AMD GPU 1002:ffff"),
+        ("amdgpu", RADEON | {"product_name": "Instinct MI300X"}, "Instinct MI300X"),
+        ("xe", ARC, "Arc B580"),
+        ("xe", ARC | {"device": "0xe20c"}, "␛]0;x␇"),
+        ("xe", ARC | {"device": "nonsense"}, "Intel GPU 8086:nonsense"),
+    ],
+)
+def test_a_gpu_is_called_what_it_is_sold_as(
+    tmp_path: Path, driver: str, files: dict[str, str], name: str
+) -> None:
+    for path, content in (("libdrm/amdgpu.ids", AMD_IDS), ("misc/pci.ids", PCI_IDS)):
+        (tmp_path / "share" / path).parent.mkdir(parents=True)
+        (tmp_path / "share" / path).write_text(content)
+    install(tmp_path / "sys", "card0", "0000:03:00.0", driver, files)
+    probe = (Amd if driver == "amdgpu" else Intel)(tmp_path / "sys", tmp_path / "share")
+    assert probe.look().gpus[0].read()["name"] == name
+
+
 def test_a_gpu_that_sleeps_is_not_woken(tmp_path: Path) -> None:
     asleep = RADEON | {"power/runtime_status": "suspended"}
     install(tmp_path, "card0", "0000:03:00.0", "amdgpu", asleep)
-    gpu = sample(Amd(tmp_path).look().gpus[0].read())
+    gpu = sample(Amd(tmp_path, tmp_path).look().gpus[0].read())
     assert (gpu.fault, gpu.temperature, gpu.memory_used) == ("", None, None)
 
 
 def test_a_radeon_that_is_taken_away(tmp_path: Path) -> None:
     device = install(tmp_path, "card0", "0000:03:00.0", "amdgpu", RADEON)
-    (gpu,) = Amd(tmp_path).look().gpus
+    (gpu,) = Amd(tmp_path, tmp_path).look().gpus
     shutil.rmtree(device)
     assert "taken away" in gpu.read()["fault"]
-    assert Amd(tmp_path).look().gpus == ()
+    assert Amd(tmp_path, tmp_path).look().gpus == ()
 
 
 def test_an_arc(tmp_path: Path) -> None:
     device = install(tmp_path, "card0", "0000:07:00.0", "xe", ARC)
-    (only,) = Intel(tmp_path).look().gpus
+    (only,) = Intel(tmp_path, tmp_path).look().gpus
     assert sample(only.read()).power is None  # it is a count of energy, so of two readings
     (device / "hwmon/hwmon2/energy1_input").write_text("6000000")
     gpu = sample(only.read())
@@ -168,7 +211,7 @@ def test_apple_silicon_that_tells_nothing(told: bytes) -> None:
 
 
 def test_no_such_system_is_no_fault(tmp_path: Path) -> None:
-    for probe in (Amd(tmp_path), Intel(tmp_path), Apple(here=False)):
+    for probe in (Amd(tmp_path, tmp_path), Intel(tmp_path, tmp_path), Apple(here=False)):
         assert probe.look().gpus == ()
         assert probe.look().notes == ()
 

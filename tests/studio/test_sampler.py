@@ -199,6 +199,18 @@ async def test_slow_gpus_delay_nothing_and_are_told_as_stale(stand: Stand) -> No
             pass
 
 
+async def test_the_first_sample_waits_until_the_gpus_are_known(stand: Stand) -> None:
+    """Before that, none would be told where there are some."""
+    stand.gpus.hangs = asyncio.Event()
+    first = asyncio.create_task(stand.sampler.next(0, 10))
+    await asyncio.sleep(INTERVAL * 3)
+    assert not first.done()
+    stand.gpus.hangs.set()
+    sample = await first
+    assert sample is not None
+    assert [gpu.stale for gpu in sample.gpus] == [False]
+
+
 async def test_a_stale_reading_is_a_gap_in_the_history(stand: Stand) -> None:
     stand.serve("p")
     await stand.next()

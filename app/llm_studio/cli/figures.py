@@ -58,4 +58,5 @@ def _of_gpu(gpu: dict[str, Any]) -> Iterator[str]:
 
 
 def _age(sample: dict[str, Any], part: dict[str, Any]) -> str:
-    return f" ({sample['time'] - part['time']:.0f} s ago)" if part["stale"] else ""
+    known = part["stale"] and part["time"]
+    return f" ({sample['time'] - part['time']:.0f} s ago)" if known else ""

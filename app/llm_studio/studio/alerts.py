@@ -60,10 +60,10 @@ class Alerts:
         self._log = log
         self._alerts: dict[tuple[str, str], _Alert] = {}
 
-    @property
-    def active(self) -> list[tuple[str, str]]:
-        """What holds now: kinds, and what they are of."""
-        return [key for key, alert in self._alerts.items() if alert.told]
+    def _told(self, kind: str, about: str) -> bool:
+        """Whether it was told, and its end was not yet."""
+        alert = self._alerts.get((kind, about))
+        return alert is not None and alert.told
 
     def look(self, sample: Sample) -> None:
         for condition in self._conditions(sample):
@@ -119,15 +119,14 @@ class Alerts:
             ),
         ):
             if value is not None and limit:
-                told = (kind, gpu.id) in self.active
-                holds = value >= (limit - MARGIN if told else limit)
+                holds = value >= (limit - MARGIN if self._told(kind, gpu.id) else limit)
                 text = f"{name} {what} {value:.0f} °C (limit {limit:.0f} °C)"
                 ended = f"{name} {what} {value:.0f} °C again"
                 yield Condition(kind, gpu.id, holds, text, ended=ended)
         if gpu.memory_free is not None and self._limits.gpu_free:
             free = gpu.memory_free / MiB
-            told = ("memory", gpu.id) in self.active
-            holds = free < self._limits.gpu_free * (1.2 if told else 1.0)
+            room = 1.2 if self._told("memory", gpu.id) else 1.0
+            holds = free < self._limits.gpu_free * room
             text = f"{name} has {free:.0f} MiB free (limit {self._limits.gpu_free} MiB)"
             yield Condition(
                 "memory", gpu.id, holds, text, ended=f"{name} has {free:.0f} MiB free again"

@@ -26,6 +26,8 @@ from llm_studio.studio.series import numbers_of
 INTERVAL = 1.0
 PATIENCE = 0.5
 """Seconds for which a reading is waited for; a later one counts for the next sample."""
+FIRST_PATIENCE = 3.0
+"""The same before the first: until then it is not known which GPUs there are."""
 LOOKS = 10.0
 """Seconds for which one look keeps the sampler going."""
 FLUSH_EVERY = 10.0
@@ -39,7 +41,7 @@ class _Part(Generic[T]):
     def __init__(self, first: T) -> None:
         self._task: asyncio.Future[T] | None = None
         self.last = first
-        self.fresh = False
+        self.fresh = self.known = False
         self.trouble = ""
 
     def begin(self, read: Callable[[], Awaitable[T]]) -> asyncio.Future[T]:
@@ -57,8 +59,10 @@ class _Part(Generic[T]):
             return
         error = task.exception()
         if error is None:
-            self.last, self.fresh, self.trouble = task.result(), True, ""
+            self.last, self.trouble = task.result(), ""
+            self.fresh = self.known = True
         else:  # a defect of one probe, which must not end the others
+            self.known = True
             self.trouble = f"{type(error).__name__}: {error}"
 
     async def drop(self) -> None:
@@ -157,7 +161,7 @@ class Sampler:
     async def _run(self) -> None:
         due = time.monotonic()
         while True:
-            served = self._served()
+            served = self._served_now()
             if not served and time.monotonic() - self._looked >= LOOKS:
                 await self._rest()
                 due = time.monotonic()
@@ -171,6 +175,13 @@ class Sampler:
             if late > self._interval:  # the machine slept, or is overloaded: what was is missed
                 due += late
             await asyncio.sleep(max(due - time.monotonic(), 0.0))
+
+    def _served_now(self) -> Sequence[Served]:
+        try:
+            return self._served()
+        except Exception as error:
+            self._complain_once(f"no engine can be sampled: {type(error).__name__}: {error}")
+            return []
 
     def _complain_once(self, text: str) -> None:
         if text != self._complained:
@@ -195,11 +206,14 @@ class Sampler:
             self._host.begin(lambda: asyncio.wrap_future(self._host_lane.ask())),
         ]
         for engine in served:
-            reading, part = self._engines.setdefault(
-                engine.instance, (EngineReading(), _Part(None))
-            )
+            if engine.instance not in self._engines:
+                self._engines[engine.instance] = (EngineReading(), _Part(None))
+            reading, part = self._engines[engine.instance]
             asked.append(part.begin(partial(reading.read, engine)))
-        await asyncio.wait(asked, timeout=min(PATIENCE, self._interval / 2))
+        if self._gpus.known and self._host.known:
+            await asyncio.wait(asked, timeout=min(PATIENCE, self._interval / 2))
+        else:
+            await asyncio.wait(asked[:2], timeout=FIRST_PATIENCE)
         self._keep(self._sample_of(served))
 
     def _sample_of(self, served: Sequence[Served]) -> Sample:

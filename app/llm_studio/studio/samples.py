@@ -21,7 +21,7 @@ from llm_studio.studio.marks import Marks
 from llm_studio.studio.sampler import Sampler
 from llm_studio.studio.served import ServedEngines
 
-FIRST_SAMPLE = 3.0
+FIRST_SAMPLE = 5.0
 """Seconds that somebody waits who asks first, while nothing was sampled."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from llm_studio.probes.gpu import Found, Reading
+from llm_studio.probes.pci_names import SHARE, sold_as
 from llm_studio.probes.sysfs import Sensors, asleep, cards, link, number, text
 
 
@@ -15,19 +16,21 @@ def probe() -> Amd:
 class Amd:
     kind = "amd"
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, share: Path = SHARE) -> None:
         self._root = root
+        self._share = share
 
     def look(self) -> Found:
         devices = cards(self._root, ("amdgpu",))
-        return Found(tuple(AmdGpu(index, device) for index, device in enumerate(devices)))
+        named = ((device, sold_as(device, self._share)) for device in devices)
+        return Found(tuple(AmdGpu(index, *each) for index, each in enumerate(named)))
 
     def close(self) -> None:
         return
 
 
 class AmdGpu:
-    def __init__(self, index: int, device: Path) -> None:
+    def __init__(self, index: int, device: Path, sold_as: str | None) -> None:
         self._device = device
         self._sensors = Sensors(device)
         model = text(device / "product_name")
@@ -35,7 +38,7 @@ class AmdGpu:
         self._fixed: Reading = {
             "kind": "amd",
             "index": index,
-            "name": model or f"AMD GPU {numbers}",
+            "name": model or sold_as or f"AMD GPU {numbers}",
             "uuid": text(device / "unique_id") or "",
             "pci": device.name,
         }

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from llm_studio.probes.gpu import Found, Reading
+from llm_studio.probes.pci_names import SHARE, sold_as
 from llm_studio.probes.sysfs import Sensors, asleep, cards, link, number, text
 
 _CLOCKS = ("tile0/gt0/freq0/act_freq", "drm/card*/gt_act_freq_mhz")
@@ -21,19 +22,21 @@ def probe() -> Intel:
 class Intel:
     kind = "intel"
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, share: Path = SHARE) -> None:
         self._root = root
+        self._share = share
 
     def look(self) -> Found:
         devices = cards(self._root, ("xe", "i915"))
-        return Found(tuple(IntelGpu(index, device) for index, device in enumerate(devices)))
+        named = ((device, sold_as(device, self._share)) for device in devices)
+        return Found(tuple(IntelGpu(index, *each) for index, each in enumerate(named)))
 
     def close(self) -> None:
         return
 
 
 class IntelGpu:
-    def __init__(self, index: int, device: Path) -> None:
+    def __init__(self, index: int, device: Path, sold_as: str | None) -> None:
         self._device = device
         self._sensors = Sensors(device)
         self._energy: tuple[float, float] | None = None
@@ -41,7 +44,7 @@ class IntelGpu:
         self._fixed: Reading = {
             "kind": "intel",
             "index": index,
-            "name": f"Intel GPU {numbers}",
+            "name": sold_as or f"Intel GPU {numbers}",
             "pci": device.name,
         }
 
