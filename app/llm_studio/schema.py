@@ -426,20 +426,6 @@ class EngineSample(Wire):
     memory: list[DeviceSplit] = []
 
 
-class Sample(Wire):
-    """What the machine and the engine do, at one moment."""
-
-    seq: int
-    time: float
-    gpus: list[GpuSample] = []
-    host: HostSample
-    engine: EngineSample | None = None
-    beside: list[EngineSample] = []
-    """Engines that serve other profiles beside the main one."""
-    notes: list[str] = []
-    """What is wrong with a GPU driver, in words."""
-
-
 class Mark(Wire):
     """Something that happened, to be shown beside the curves."""
 
@@ -455,6 +441,22 @@ class Mark(Wire):
     text: str
     over: bool = False
     """An alert that has ended."""
+
+
+class Sample(Wire):
+    """What the machine and the engine do, at one moment."""
+
+    seq: int
+    time: float
+    gpus: list[GpuSample] = []
+    host: HostSample
+    engine: EngineSample | None = None
+    beside: list[EngineSample] = []
+    """Engines that serve other profiles beside the main one."""
+    notes: list[str] = []
+    """What is wrong with a GPU driver, in words."""
+    alerts: list[Mark] = []
+    """Those that have begun and not ended."""
 
 
 class Curve(Wire):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llm_studio.cli.figures import figures
-from llm_studio.schema import DeviceSplit, EngineSample, GpuSample, HostSample, Sample
+from llm_studio.schema import DeviceSplit, EngineSample, GpuSample, HostSample, Mark, Sample
 
 GiB = 1 << 30
 
@@ -40,6 +40,14 @@ def test_what_is_not_known_is_left_out() -> None:
     assert told(engine=EngineSample(profile="p")) == []
     gpu = GpuSample(id="apple0", kind="apple", index=0, temperature=50)
     assert told(gpus=[gpu]) == ["  GPU 0     apple: 50 °C"]
+
+
+def test_alerts_are_told_while_they_hold() -> None:
+    hot, lost = (
+        Mark(seq=1, time=1, kind=kind, level="warning", about="nvidia0", text=f"GPU 0 is {kind}")
+        for kind in ("hot", "gpu")
+    )
+    assert told(alerts=[hot, lost]) == ["  GPU 0 is hot"]
 
 
 def test_what_is_old_or_lost_says_so() -> None:

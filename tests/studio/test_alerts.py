@@ -62,8 +62,10 @@ def test_a_state_is_told_once_and_its_end_once(
     assert watched.see(**good) == []
     assert watched.see(**bad) == [(kind, "nvidia0", False)]
     assert watched.see(50, **bad) == []
+    assert [(mark.kind, mark.about) for mark in watched.alerts.active] == [(kind, "nvidia0")]
     assert watched.see(**good) == [(kind, "nvidia0", True)]
     assert watched.see(50, **good) == []
+    assert watched.alerts.active == []
     assert [line.level for line in watched.log.since(0).lines][1:] == ["info"]
 
 

@@ -27,6 +27,9 @@ def figures(sample: dict[str, Any]) -> Iterator[str]:
             yield styled(f"  GPU {gpu['index']:<5} {name}: {untrusted_line(gpu['fault'])}", "red")
         else:
             yield f"  GPU {gpu['index']:<5} {name}: {', '.join(_of_gpu(gpu))}{_age(sample, gpu)}"
+    for alert in sample["alerts"]:
+        if alert["kind"] not in ("gpu", "burst"):  # said by the lines above
+            yield styled(f"  {untrusted_line(alert['text'], limit=500)}", "yellow")
     for note in sample["notes"]:
         yield styled(f"  {untrusted_line(note, limit=500)}", "red")
     host = sample["host"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from llm_studio.schema import GpuSample, Sample
+from llm_studio.schema import GpuSample, Mark, Sample
 from llm_studio.studio.log import Log
 from llm_studio.studio.marks import Marks
 from llm_studio.studio.series import slowed
@@ -46,7 +46,8 @@ class Condition:
 
 @dataclass(slots=True)
 class _Alert:
-    told: bool = False
+    mark: Mark | None = None
+    """What was told, while it holds."""
     in_a_row: int = 0
     """Readings that said otherwise than what was told."""
 
@@ -63,7 +64,12 @@ class Alerts:
     def _told(self, kind: str, about: str) -> bool:
         """Whether it was told, and its end was not yet."""
         alert = self._alerts.get((kind, about))
-        return alert is not None and alert.told
+        return alert is not None and alert.mark is not None
+
+    @property
+    def active(self) -> list[Mark]:
+        """What holds now, as it was told."""
+        return [alert.mark for alert in self._alerts.values() if alert.mark is not None]
 
     def look(self, sample: Sample) -> None:
         for condition in self._conditions(sample):
@@ -71,20 +77,20 @@ class Alerts:
                 continue
             key = (condition.kind, condition.about)
             alert = self._alerts.setdefault(key, _Alert())
-            if condition.holds == alert.told:
+            if condition.holds == (alert.mark is not None):
                 alert.in_a_row = 0
                 continue
             alert.in_a_row += 1
             if alert.in_a_row >= HOLDS or condition.at_once:
-                alert.told, alert.in_a_row = condition.holds, 0
-                self._tell(condition)
+                mark = self._tell(condition)
+                alert.mark, alert.in_a_row = mark if condition.holds else None, 0
 
-    def _tell(self, condition: Condition) -> None:
+    def _tell(self, condition: Condition) -> Mark:
         over = not condition.holds
         text = condition.ended if over else condition.text
-        level = "info" if over else condition.level
-        self._marks.add(condition.kind, condition.about, text, level=level, over=over)
         self._log.add(text, level="info" if over else condition.level)
+        level = "info" if over else condition.level
+        return self._marks.add(condition.kind, condition.about, text, level=level, over=over)
 
     def _conditions(self, sample: Sample) -> Iterator[Condition]:
         for gpu in sample.gpus:

@@ -235,6 +235,7 @@ class Sampler:
             host=host.last if host.fresh else host.last.model_copy(update={"stale": True}),
             engine=main[0] if main else None,
             beside=[found for found in engines if found not in main],
+            alerts=self._alerts.active,
             notes=[*self._gpus.last.notes, *(part.trouble for part in parts if part.trouble)],
         )
 
