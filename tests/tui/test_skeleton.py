@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +28,15 @@ def painted(palette: dict[str, str] | None, width: int, height: int, *, erases: 
 def test_it_names_the_panes_as_they_name_themselves() -> None:
     tabs = {pane.id: f"{pane.number} {pane.title}" for pane in PANES}
     assert tabs.items() <= skeleton.TABS.items()
+
+
+def test_it_comes_before_anything_heavy() -> None:
+    script = "import sys, llm_studio.tui.start; print(*sys.modules, sep='\\n')"
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    heavy = {"textual", "rich", "asyncio", "pydantic", "httpx", "aiohttp"}
+    assert not heavy & {name.partition(".")[0] for name in told.stdout.split()}
 
 
 @pytest.mark.anyio

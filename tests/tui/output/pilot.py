@@ -25,7 +25,7 @@ class EmulatedDriver(TerminalDriver):
         Driver.__init__(self, app, size=size)
         self.plain = False
         self.wire = Wire(terminal.feed)
-        self.painter = Painter(app.console, ALL, asyncio.get_running_loop())
+        self.painter = Painter(app.console, ALL, asyncio.get_running_loop(), self.give_up)
         self.painter.attach(self.wire)
 
     start_application_mode = HeadlessDriver.start_application_mode

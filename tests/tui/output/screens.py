@@ -142,6 +142,10 @@ class Wire(Outlet):
         self._take(text)
 
 
+def failed(fault: Exception) -> None:
+    raise fault
+
+
 class Behind:
     """The layer with an emulated terminal behind it."""
 
@@ -151,7 +155,7 @@ class Behind:
         self.terminal = terminal
         self.wire = Wire(terminal.feed)
         self.loop = asyncio.new_event_loop()
-        self.painter = Painter(console, can, self.loop)
+        self.painter = Painter(console, can, self.loop, failed)
         self.painter.attach(self.wire)
 
     def show(self, update: LayoutUpdate | ChopsUpdate, rows: Rows) -> None:

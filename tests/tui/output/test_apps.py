@@ -205,7 +205,7 @@ async def test_a_fault_of_the_layer_leaves_textuals_own_output(
         def fail(*_: object) -> None:
             raise ValueError("a fault")
 
-        monkeypatch.setattr(driver.painter, "show", fail)
+        monkeypatch.setattr(driver.painter, "_send", fail)
         monkeypatch.setattr(driver, "write", terminal.feed)
         await pilot.press("f2")
         assert await until(pilot, lambda: "a link" in "".join(terminal.lines()))

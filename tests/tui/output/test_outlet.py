@@ -46,8 +46,8 @@ def test_a_terminal_that_answers_is_waited_for(pipe: Pipe) -> None:
     pipe.outlet.send("y" * 5000, ask=True)
     pipe.take()
     pipe.outlet.wait(0, 5)
-    assert not pipe.outlet.ready  # written, but not drawn
     pipe.ready.clear()
+    assert not pipe.outlet.ready  # written, but not drawn
     pipe.outlet.answered()
     assert pipe.ready.wait(5)
     assert pipe.outlet.ready

@@ -64,10 +64,5 @@ class TerminalApp(App[ReturnType], Generic[ReturnType]):
                 driver.painter.synchronized = self._sync_available
                 cursor = screen.outer_size.clamp_offset(self.cursor_position)
                 driver.painter.show(renderable, screen._compositor.size, cursor)
-        except Exception as error:
-            # A fault here must not cost the user the program: Textual's own output goes on.
-            self.log.error(f"drawing changed cells failed: {error!r}")
-            driver.give_up()
-            self.refresh()
         finally:
             self.post_display_hook()

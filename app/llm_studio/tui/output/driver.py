@@ -38,7 +38,7 @@ class TerminalDriver(LinuxDriver):
         if sys.__stdout__ is not None and sys.__stdout__.isatty():
             self._file = sys.__stdout__  # so that stderr may go to a file
         self.pace = Pace()
-        self.painter = Painter(app.console, abilities(os.environ), self._loop)
+        self.painter = Painter(app.console, abilities(os.environ), self._loop, self.give_up)
         self.plain: bool = getattr(app, "plain_output", False)
         """Whether Textual's own output goes out as it is."""
         self._bell = _Bell()
@@ -63,10 +63,12 @@ class TerminalDriver(LinuxDriver):
             self._outlet.wait(_UNSENT, _LAST_WORDS)
         self._outlet.send(data)
 
-    def give_up(self) -> None:
-        """Go on with Textual's own output."""
+    def give_up(self, fault: Exception) -> None:
+        """A fault in the layer must not cost the user the program: Textual's own output goes on."""
+        self._app.log.error(f"drawing changed cells failed: {fault!r}")
         self.plain = True
         self.painter.detach()
+        self._app.refresh(layout=True)
         self.write("\x1b[m\x1b]8;;\x1b\\")
 
     def close(self) -> None:

@@ -42,6 +42,7 @@ class Outlet:
         self._unasked = _ASK_EVERY  # the very first frame asks
         self._asked: deque[tuple[float, int]] = deque()
         self._answers = False
+        self._awaited = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="terminal-output", daemon=True)
         self._thread.start()
@@ -50,12 +51,15 @@ class Outlet:
     def ready(self) -> bool:
         """Whether what was sent has reached the screen, or all but a little of it."""
         with self._changed:
-            if self._writing:
-                return False
             if self._answers and self._asked and monotonic() - self._asked[0][0] > PATIENCE:
                 self._answers = False
                 self._asked.clear()
-            return not self._answers or sum(size for _, size in self._asked) <= _UNDER_WAY
+            self._awaited = not self._drawn()
+            return not self._awaited
+
+    def _drawn(self) -> bool:
+        under_way = sum(size for _, size in self._asked) if self._answers else 0
+        return not self._writing and under_way <= _UNDER_WAY
 
     def send(self, text: str, *, ask: bool = False) -> None:
         """Put text on its way; `ask` where it is a frame that the terminal takes time to draw."""
@@ -81,10 +85,8 @@ class Outlet:
             self._answers = True
             when, size = self._asked.popleft()
             self.pace.took(size, monotonic() - when)
-            ready = not self._writing
             self._changed.notify_all()
-        if ready:
-            self._on_ready()
+        self._tell()
 
     def wait(self, most: int, seconds: float) -> None:
         """Wait until no more than `most` bytes are left to write."""
@@ -133,10 +135,17 @@ class Outlet:
                 self._writing = max(0, self._writing - len(data))
                 if not self._answers:
                     self.pace.took(len(data), monotonic() - began)
-                idle = not self._writing and not self._closed
                 self._changed.notify_all()
-            if idle:
-                self._on_ready()
+            self._tell()
+
+    def _tell(self) -> None:
+        """Say that the terminal is ready, if somebody found that it was not."""
+        with self._changed:
+            told = self._awaited and self._drawn() and not self._closed
+            if told:
+                self._awaited = False
+        if told:
+            self._on_ready()
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)

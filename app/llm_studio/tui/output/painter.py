@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from asyncio import AbstractEventLoop
+from collections.abc import Callable
 from math import inf
 from time import monotonic
 
@@ -34,10 +35,17 @@ _RESIZING = 0.15
 class Painter:
     """Compares, encodes and sends. While a frame is on its way, the next ones become one."""
 
-    def __init__(self, console: Console, abilities: Abilities, loop: AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        console: Console,
+        abilities: Abilities,
+        loop: AbstractEventLoop,
+        on_fault: Callable[[Exception], None],
+    ) -> None:
         self._console = console
         self._abilities = abilities
         self._loop = loop
+        self._on_fault = on_fault
         self._outlet: Outlet | None = None
         self._screen = self._blank(0, 0)
         self._pictures: dict[tuple[int, int], str] = {}
@@ -62,10 +70,20 @@ class Painter:
 
     def show(self, update: Update, size: tuple[int, int], cursor: tuple[int, int]) -> None:
         """What Textual drew."""
+        try:
+            self._draw(update, size)
+        except Exception as error:
+            self._on_fault(error)
+        else:
+            self._cursor = cursor
+            self.flush()
+
+    def _draw(self, update: Update, size: tuple[int, int]) -> None:
         if size != (self._screen.width, self._screen.height):
             self._screen = self._blank(*size)
             self._pictures.clear()
             self._turns.clear()
+            self._cursor_shown = None
             self._held_until = 0.0
         draw = self._screen.draw
         for x, y, strip in strips_of(update):
@@ -75,8 +93,6 @@ class Painter:
                 self._pictures.pop((x, y), None)
             else:
                 self._pictures[x, y] = strip.render(self._console)
-        self._cursor = cursor
-        self.flush()
 
     def write(self, text: str) -> None:
         """What is not drawn but written: bell, title, clipboard, modes, and whatever else."""
@@ -114,7 +130,10 @@ class Painter:
             return
         pace = self._outlet.pace
         share = max(_SMALLEST_SHARE, (pace.rate or 0.0) * _SHARE) if pace.slow else inf
-        self._send(self._outlet, share)
+        try:
+            self._send(self._outlet, share)
+        except Exception as error:
+            self._on_fault(error)
 
     def _look_again(self) -> None:
         self._looks_again = False
