@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from llm_studio.errors import NotReady, StudioError, UsageError
 from llm_studio.models.headers import Headers
 from llm_studio.models.library import Library, ModelFile
@@ -46,9 +48,11 @@ class Wish:
             changes["context"] = self.context
         if self.cache_type is not None:
             changes |= {"cache_type_k": self.cache_type, "cache_type_v": self.cache_type}
-        server = type(profile.server).model_validate(
-            {**profile.server.model_dump(exclude_unset=True), **changes}
-        )
+        values = {**profile.server.model_dump(exclude_unset=True), **changes}
+        try:
+            server = type(profile.server).model_validate(values)
+        except ValidationError as error:
+            raise UsageError("A profile cannot be so", why=error.errors()[0]["msg"]) from error
         return replace(entry, profile=profile.model_copy(update={"server": server}))
 
 

@@ -260,6 +260,7 @@ class ModelsPane(Pane):
             self._look_closely()
         elif self.studio.view.job("switch"):
             self.studio.do(self.studio.wishes.cancel())
+        self.studio.refresh_bindings()
 
     # Finding
 
