@@ -6,14 +6,16 @@ import shutil
 import subprocess
 import sys
 
-from benchmarks import headers, sampler, startup
+from benchmarks import gateway, headers, sampler, startup, storm, studio
 
 FIT = [sys.executable, "-m", "benchmarks.fit_truth", "--quick"]
 
 
 def main() -> int:
-    failed = startup.main() + headers.main() + sampler.main()
-    print()
+    failed = 0
+    for each in (startup, headers, sampler, studio, storm, gateway):
+        failed += each.main()
+        print()
     if (
         shutil.which("docker")
         and not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode

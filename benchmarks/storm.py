@@ -1,7 +1,8 @@
 """An engine that prints 50,000 lines a second, and what the studio is like meanwhile.
 
 `GET /status` is asked every 10 ms over the studio's socket, and counted from the moment at which it
-was due: an answer that is late delays those after it, and they say so. Every line is accounted for:
+was due: an answer that is late delays those after it, and they say so. An idle studio is asked in
+the same way at the same time, which shows what is the machine's part. Every line is accounted for:
 in memory, dropped from it, or told to be missing.
 """
 
@@ -17,6 +18,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,28 +53,28 @@ def main(arguments: list[str] | None = None) -> int:
 def storm(kind: str, rate: int, seconds: int) -> int:
     with (
         tempfile.TemporaryDirectory() as folder,
+        trial(Path(folder) / "idle") as idle,
         trial(Path(folder) / "home", llama_server=str(SERVER), image=IMAGE) as studio,
     ):
+        idle.start()
         studio.profile("storm", kind)
         studio.start()
         studio.serve("storm")
+        time.sleep(1)  # what it says of its start is in the log by then
         before = studio.client.ask("GET", "/logs?since=-1")["last"]
         quiet = studio.process.memory_info().rss
         address = studio.status()["engine"]["address"]
         begin = urllib.request.Request(f"{address}/storm?rate={rate}&seconds={seconds}")
         urllib.request.urlopen(begin, timeout=10).close()
-        late, lags, most = asked_all_the_time(studio, seconds)
+        used = studio.processor()
+        with ThreadPoolExecutor(2) as both:
+            answers, calm = both.map(asked_all_the_time, (studio, idle), (seconds, seconds))
+        used = (studio.processor() - used) / seconds
         lines, logged, missing = accounted(studio, before)
-    late.sort()
-    p50, p95 = (late[int(len(late) * part)] * 1000 for part in (0.5, 0.95))
-    own = sorted(lags)[int(len(lags) * 0.95)] * 1000
-    reached = p95 <= GOAL_MS
-    print(
-        f"  {kind:<9} status p50 {p50:.1f} ms, p95 {p95:.1f} ms, worst {late[-1] * 1000:.0f} ms"
-        f"  {told(reached, f'p95 {GOAL_MS:g} ms')}"
-    )
-    print(f"            (of which this client's own lateness: p95 {own:.1f} ms)")
-    growth = (most - quiet) / 2**20
+    reached = answers.at(0.95) <= GOAL_MS
+    print(f"  {kind:<9} status {answers}  {told(reached, f'p95 {GOAL_MS:g} ms')}")
+    print(f"            an idle studio meanwhile {calm}; this one takes {used:.0%} of a core")
+    growth = (answers.memory - quiet) / 2**20
     small = growth <= GROWTH_GOAL_MIB
     print(
         f"            memory {quiet / 2**20:.0f} MiB, {growth:+.0f} MiB at most"
@@ -86,19 +88,32 @@ def storm(kind: str, rate: int, seconds: int) -> int:
     return (not reached) + (not small) + (not whole)
 
 
-def asked_all_the_time(studio: Trial, seconds: int) -> tuple[list[float], list[float], int]:
-    """Each answer's time since it was due, how late this client itself was, the most memory."""
-    late, lags, most = [], [], 0
-    process = studio.process
+class Answers:
+    """How long each answer took since its question was due, and the studio's memory at most."""
+
+    def __init__(self, late: list[float], memory: int) -> None:
+        self._late = sorted(late)
+        self.memory = memory
+
+    def at(self, part: float) -> float:
+        return self._late[int(len(self._late) * part)] * 1000
+
+    def __str__(self) -> str:
+        worst = self._late[-1] * 1000
+        return f"p50 {self.at(0.5):.1f} ms, p95 {self.at(0.95):.1f} ms, worst {worst:.0f} ms"
+
+
+def asked_all_the_time(studio: Trial, seconds: int) -> Answers:
+    late: list[float] = []
+    process, most = studio.process, 0
     due = begun = time.perf_counter()
     while due - begun < seconds:
         due += EVERY
         time.sleep(max(due - time.perf_counter(), 0))
-        lags.append(max(time.perf_counter() - max(due, begun), 0.0) if not late else 0.0)
         studio.status()
         late.append(time.perf_counter() - due)
         most = max(most, process.memory_info().rss)
-    return late, lags, most
+    return Answers(late, most)
 
 
 def accounted(studio: Trial, before: int) -> tuple[int, int, int]:

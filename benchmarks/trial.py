@@ -79,6 +79,11 @@ class Trial:
         assert self._studio is not None
         return psutil.Process(self._studio.pid)
 
+    def processor(self) -> float:
+        """Seconds of a core that the studio has used."""
+        times = self.process.cpu_times()
+        return times.user + times.system
+
     def serve(self, id_: str) -> float:
         """Serve a profile; seconds until it is ready."""
         begun = time.perf_counter()

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from llm_studio.engines import logs
 from llm_studio.engines.log_events import (
     LOADING,
     READY,
@@ -279,3 +280,11 @@ def test_lines_that_mean_nothing_are_cheap() -> None:
         took.append((time.perf_counter() - started) / len(quiet))
     # 6 µs on a quiet machine; the best of many tries, so that a busy one does not fail.
     assert min(took) < 30e-6
+
+
+@given(st.text() | st.lists(PIECES).map("".join))
+@example("0.01.2 W warning")
+@example(" " * 300 + "error: far away")
+@example("x" * 190 + " out of memory")
+def test_the_short_way_to_a_level_tells_the_same(line: str) -> None:
+    assert level_of(line) == logs._level(logs.unwrap(line))

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from tests.standins.tiny_model import write_tiny_llama
 
+from llm_studio.engines import process as process_module
 from llm_studio.engines import tail
 from llm_studio.engines.arguments import Files
 from llm_studio.engines.base import Launch, Running
@@ -211,3 +212,31 @@ def test_flags_of_a_real_help() -> None:
 )
 def test_versions(text: str, version: str) -> None:
     assert version_in(text) == version
+
+
+async def test_a_build_is_asked_once_what_it_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A switch needs it twice, and to ask costs two starts."""
+    binary, asked = tmp_path / "llama-server", tmp_path / "asked"
+    binary.write_text(f'#!/bin/sh\necho "$1" >> {asked}\necho "version: 1 (one)"\n')
+    binary.chmod(0o700)
+    engine = ProcessEngine(tmp_path, str(binary))
+    assert (await engine.abilities()).version == "1 (one)"
+    assert (await engine.abilities()).version == "1 (one)"
+    assert sorted(asked.read_text().split()) == ["--help", "--version"]
+    binary.write_text('#!/bin/sh\necho "version: 22 (two)"\n')
+    assert (await engine.abilities()).version == "22 (two)"
+
+
+async def test_the_end_of_a_quiet_engine_is_seen_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("POLL", "QUIET", "GATHER"):
+        monkeypatch.setattr(process_module, name, 60.0)
+    running = await bench.start()
+    await bench.ready(running)
+    log = asyncio.ensure_future(_last(bench, running))
+    await bench.engine.stop(running, 5)
+    async with asyncio.timeout(10):
+        assert await log

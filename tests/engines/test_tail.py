@@ -77,13 +77,14 @@ def test_a_large_file_is_cut_when_all_is_read(
         for number in range(1000):
             engine.write(f"line {number}\nhalf a ".encode())
             seen += [line.text for line in tail.read()]
+            assert tail.read() == []
             assert path.stat().st_size < 1100
         assert seen == ["line 0", *(f"half a line {number}" for number in range(1, 1000))]
         assert [line.text for line in tail.rest()] == ["half a "]
 
 
 def test_a_cut_amid_writing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOG_LIMIT", 100)
+    monkeypatch.setattr(module, "AT_LAST", 100)
     path = tmp_path / "log"
     with path.open("ab", buffering=0) as engine:
         engine.write(b"a line of the engine\n" * 10)

@@ -99,17 +99,26 @@ def _of_record(record: dict[str, object], line: str) -> Line:
 
 def level_of(line: str) -> Level:
     """How grave a line is; by its words where no prefix says it."""
+    if line[:1] != "{" and "\x1b" not in line and "\u241b" not in line:  # nothing to unwrap
+        found = _PREFIX.match(line)
+        letter = found and (found[1] or found[2])
+        if letter:
+            return _LEVELS[letter[0].lower()]
+        if not _alarming(line[:_START].lower()):
+            return "info"
     return _level(unwrap(line))
 
 
 def _level(line: Line) -> Level:
     if line.level:
         return line.level
-    if not _alarming(line.body[:256].lower()):
-        return "info"
     if _FATAL.match(line.body):
         return "error"
     return "warning" if _WARNS.match(line.body) else "info"
+
+
+_START = 320
+"""Characters in which a grave word begins, with a prefix before them."""
 
 
 def _alarming(start: str) -> bool:

@@ -20,9 +20,9 @@ NEAR = 1 << 20
 MANY = 10_000
 """Lines that are enough for once, whatever more there is."""
 LOG_LIMIT = 32 << 20
-"""The file is cut when it is larger, at a moment when all of it was read."""
-AT_LAST = 4
-"""Times the limit at which it is cut at any moment."""
+"""The file is cut when it is larger, in a moment when nothing comes."""
+AT_LAST = 128 << 20
+"""Without such a moment, it is cut in the midst of its lines, and that is told."""
 
 
 class Tail:
@@ -47,12 +47,13 @@ class Tail:
                 self._skip(descriptor, size - NEAR)
             while chunk := os.pread(descriptor, READ, self._start + len(self._rest)):
                 lines += self._lines(chunk)
-                if lines and (self._start < LOG_LIMIT or len(lines) > MANY):
+                if len(lines) > MANY or (lines and self._start < AT_LAST):
                     break
-            if self._start >= LOG_LIMIT and (not chunk or self._start > AT_LAST * LOG_LIMIT):
+            quiet = not chunk and not lines
+            if self._start >= (LOG_LIMIT if quiet else AT_LAST):
                 os.ftruncate(descriptor, 0)  # the engine goes on at the beginning
                 self._start = -len(self._rest)
-                if lines:
+                if not quiet:
                     self._gap = (
                         "the engine's log file was full and was cut here; "
                         "what it wrote in that instant is missing"

@@ -7,10 +7,13 @@ reading a log. So its connection is read from directly; the SDK stays for where 
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Iterator
 from typing import Any
 
 READ = 256 << 10
+GATHER = 0.002
+"""Seconds in which records gather: Docker sends each by itself, and a connection holds few."""
 _LENGTH = struct.Struct(">4xL")
 
 
@@ -28,6 +31,7 @@ def records(stream: Any) -> Iterator[list[bytes]]:
     while not frames.ended and (data := connection.read1(READ)):
         if found := frames.feed(data):
             yield found
+        time.sleep(GATHER)
 
 
 class Frames:
