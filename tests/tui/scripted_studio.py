@@ -77,7 +77,13 @@ class ScriptedStudio:
         self.log: list[dict[str, Any]] = []
         self.refusals: dict[str, dict[str, Any]] = {}
         """Problems by "METHOD /route"."""
+        self.answers: dict[str, Any] = {
+            "/history": {"resolution": 1.0, "times": [], "series": {}, "marks": [], "known": []},
+            "/requests": [],
+        }
+        """What further routes answer."""
         self.wishes: list[tuple[str, str, Any]] = []
+        self.reads: list[str] = []
         self._server: asyncio.Server | None = None
         self._streams: set[asyncio.Queue[bytes]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -134,6 +140,10 @@ class ScriptedStudio:
         """The bodies of what was wished for there."""
         return [body for how, where, body in self.wishes if (how, where) == (method, route)]
 
+    def count(self, route: str) -> int:
+        """How often it was read."""
+        return self.reads.count(route)
+
     # HTTP, as little as will do
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -158,7 +168,9 @@ class ScriptedStudio:
         if route == "/events":
             await self._stream(writer)
             return
-        if method != "GET":
+        if method == "GET":
+            self.reads.append(route)
+        else:
             self.wishes.append((method, route, body))
         refusal = self.refusals.get(f"{method} {route}")
         status = refusal["status"] if refusal else 200
@@ -201,7 +213,8 @@ class ScriptedStudio:
             return made
         if method == "DELETE":
             return {"path": f"/profiles/trash/{name}.toml"}
-        return {"/files": self.files, "/jobs": self.jobs, "/status": self.status}.get(route, {})
+        known = {"/files": self.files, "/jobs": self.jobs, "/status": self.status, **self.answers}
+        return known.get(route, {})
 
     async def _log_page(self, query: dict[str, str]) -> Any:
         since, limit = int(query["since"]), int(query["limit"])

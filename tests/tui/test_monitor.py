@@ -1,0 +1,240 @@
+"""The Monitor pane: what is drawn is what was measured, and what is not known is called so."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from tests.tui.looking import opened
+from tests.tui.monitoring import AT, ENGINE, GiB, gpu, history, request, sample
+from tests.tui.scripted_studio import ScriptedStudio
+
+from llm_studio.schema import HostSample
+from llm_studio.tui.panes.monitor import board as board_module
+from llm_studio.tui.panes.monitor import panels as panels_module
+from llm_studio.tui.panes.monitor.board import Shown, board
+from llm_studio.tui.panes.monitor.curves import Curves, value_of
+from llm_studio.tui.panes.monitor.gauges import engine_lines, gpu_lines
+from llm_studio.tui.panes.monitor.graph import Line, drawn
+from llm_studio.tui.panes.monitor.panels import panels_for
+from llm_studio.tui.widgets.painted import Part
+
+pytestmark = pytest.mark.anyio
+
+
+def text(rows: list[list[Part]]) -> list[str]:
+    return ["".join(each for each, _ in row).rstrip() for row in rows]
+
+
+# The graph
+
+
+def test_a_curve_goes_from_the_floor_to_the_top() -> None:
+    spans = [(i / 7, i / 7) for i in range(8)]
+    rows = text(drawn([Line("x", spans, "accent")], 4, 2, top=1.0))
+    assert rows[1][0] != " "
+    assert rows[0][-1] != " "
+
+
+def test_a_spike_is_drawn_whole_and_a_gap_stays_empty() -> None:
+    spans = [(0.0, 1.0), None, None, None, (0.5, 0.5), None]
+    rows = text(drawn([Line("x", spans, "accent")], 3, 3, top=1.0))
+    assert [row[0] != " " for row in rows] == [True, True, True]
+    assert [row[1:2].strip() for row in rows] == ["", "", ""]
+
+
+@given(
+    st.lists(
+        st.none() | st.tuples(st.floats(-1e12, 1e12), st.floats(-1e12, 1e12)).map(sorted),
+        max_size=30,
+    ),
+    st.integers(1, 12), st.integers(1, 6), st.floats(0, 1e12), st.none() | st.integers(0, 11),
+)  # fmt: skip
+def test_any_numbers_fill_the_graph_exactly(
+    spans: list[Any], width: int, height: int, top: float, cursor: int | None
+) -> None:
+    rows = drawn([Line("x", spans, "accent")], width, height, top, cursor)
+    assert len(rows) == height
+    assert all(sum(cell_len(part) for part, _ in row) == width for row in rows)
+
+
+# The numbers
+
+
+class PageWire:
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.asked: list[dict[str, Any]] = []
+
+    async def ask(self, method: str, route: str, **query: Any) -> Any:
+        self.asked.append(query)
+        return self.page
+
+
+async def curves_of(page: Any, window: int = 60) -> Curves:
+    curves = Curves(window)
+    await curves.read(PageWire(page), ["a.b"])  # type: ignore[arg-type]
+    return curves
+
+
+async def test_the_past_is_placed_by_its_time() -> None:
+    curves = await curves_of(history(points=60, a__b=list(range(60))))
+    columns = curves.columns("a.b", 60, AT + 1)
+    assert columns[-1] == (59.0, 59.0)
+    assert columns[0] == (0.0, 0.0)
+    assert curves.at("a.b", AT - 10) == (49.0, 49.0)
+
+
+async def test_a_spike_survives_where_many_points_share_a_column() -> None:
+    values: list[Any] = [10.0] * 60
+    values[30] = (5.0, 99.0)
+    curves = await curves_of(history(points=60, a__b=values))
+    assert (5.0, 99.0) in curves.columns("a.b", 6, AT + 1)
+
+
+async def test_points_that_are_rarer_than_columns_leave_no_holes_and_a_pause_does() -> None:
+    curves = await curves_of(history(points=6, step=10, a__b=[1, 1, 1, None, None, 1]))
+    columns = curves.columns("a.b", 60, AT + 1)
+    known = [span is not None for span in columns]
+    assert all(known[9:30])
+    assert not any(known[30:59])
+
+
+async def test_seconds_are_added_and_old_ones_forgotten() -> None:
+    curves = await curves_of(history(points=0))
+    for second in range(1000):
+        curves.add(sample(gpu(0), at=AT + second), ["nvidia0.power"])
+    assert curves.columns("nvidia0.power", 60, AT + 1000)[-1] == (310.0, 310.0)
+    assert len(curves.times) < 200
+    curves.add(sample(gpu(0, power=1.0), at=AT), ["nvidia0.power"])  # of the past: no news
+    assert len(curves.times) == len(curves.series["nvidia0.power"])
+
+
+def test_a_stale_reading_is_no_value() -> None:
+    assert value_of(sample(gpu(0, stale=True)), "nvidia0.power") is None
+    assert value_of(sample(gpu(0)), "nvidia7.power") is None
+    assert value_of(sample(gpu(0), engine=None), "engine.speed") is None
+    assert value_of(sample(gpu(0)), "host.cpu") == 23.0
+
+
+# The lines
+
+
+def test_a_gpu_with_everything() -> None:
+    first, second = text(gpu_lines(gpu(0).model_dump(), 120, roomy=True))
+    for told in ("GPU 0", "Imagined 0", "62 °C", "mem 78", "310/450 W", "45 %", "2520 MHz"):
+        assert told in first
+    for told in ("18.0 of 24.0 GiB", "87 %", "↓2.5 GB/s"):
+        assert told in second
+
+
+def test_what_is_not_known_is_called_so_and_hides_nothing_else() -> None:
+    bare = gpu(0, memory_used=None, temperature=None, power=None, utilisation=None, fan=None,
+               clock=None, pcie_generation=None, throttle=None, processes=None)  # fmt: skip
+    lines = text(gpu_lines(bare.model_dump(), 100, roomy=False))
+    assert len(lines) == 1
+    assert "Imagined 0" in lines[0]
+    assert "n/a" in lines[0]
+
+
+def test_a_lost_gpu_says_what_to_do() -> None:
+    lost = gpu(1, fault="lost from the bus", hint="Restart the machine.")
+    (line,) = text(gpu_lines(lost.model_dump(), 100, roomy=True))
+    assert "✗ lost from the bus Restart the machine." in line
+
+
+def test_slowing_down_is_told_before_the_details() -> None:
+    hot = gpu(0, throttle=["temperature"], temperature=91.0)
+    assert "⚠ temperature" in text(gpu_lines(hot.model_dump(), 60, roomy=True))[0]
+
+
+def test_the_engine() -> None:
+    lines = text(engine_lines(ENGINE.model_dump(), 140))
+    for told in ("42.1 tok/s", "812 tok/s", "2 of 4", "queue 2", "34 %", "71 %", "drafts 62 %"):
+        assert told in lines[0]
+    assert "16.0 weights + 3.0 context + 0.25 compute GiB" in lines[1]
+    assert text(engine_lines(None, 80)) == ["engine  nothing is served"]
+
+
+# The whole
+
+
+@pytest.mark.parametrize("count", range(9))
+@pytest.mark.parametrize("size", [(80, 20), (120, 36), (200, 56), (40, 8), (20, 3)])
+def test_every_number_of_gpus_fits_every_screen(count: int, size: tuple[int, int]) -> None:
+    width, height = size
+    gpus = [gpu(index) for index in range(count)]
+    for engine in (ENGINE, None):
+        for processes in (True, False):
+            told = sample(*gpus, engine=engine)
+            shown = Shown(told, requests=[request(1)], end=AT, processes=processes)
+            rows = board(shown, width, height)
+            assert len(rows) <= height
+            if height >= 20:
+                whole = "\n".join(text(rows))
+                assert all(f"GPU {index}" in whole for index in range(count))
+                assert "GPU memory" in whole or not count
+                assert "ago" in whole
+
+
+def test_an_empty_reading_is_shown() -> None:
+    rows = text(board(Shown(sample(host=HostSample(), engine=None), end=AT), 80, 20))
+    assert any("n/a" in row for row in rows)
+    assert board(Shown(), 80, 20)
+
+
+def test_panels_are_those_that_the_machine_has() -> None:
+    assert panels_for(sample())[0].title == "Tokens per second"
+    assert panels_for(sample(gpu(0)))[0].title == "GPU memory"
+
+
+# In the application
+
+
+async def test_it_follows_and_can_be_read_back(
+    studio: ScriptedStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (board_module, panels_module):
+        monkeypatch.setattr(module, "clock", lambda moment: f"T{int(moment - AT)}")
+    studio.answers["/history"] = history(points=60, nvidia0__memory_used=[8 * GiB] * 60)
+    studio.answers["/requests"] = [request(1), request(2, outcome="failed", speed=None)]
+    async with opened(studio, size=(120, 40)) as look:
+        await look.press("2")
+        studio.tell("sample", sample(gpu(0), gpu(1, memory_used=9 * GiB)))
+        await look.until("GPU 0 18.0 GiB")
+        await look.until("chat/completions")
+        await look.until("failed")
+        await look.press("w")
+        await look.until("15 min ago")
+        await look.press("W", "W")
+        await look.until("1 min ago")
+        await look.press("left", "left")
+        await look.until("GPU memory at")
+        await look.press("escape", "space")
+        await look.until("paused at T0")
+        studio.tell("sample", sample(gpu(0, memory_used=20 * GiB), at=AT + 5))
+        await look.until("20.0 of 24.0 GiB")
+        assert "paused at T0" in look.text
+        await look.press("p")
+        await look.until("llama-server")
+        await look.press("g")
+        await look.until(lambda: look.text.index("GPU use") < look.text.index("Tokens per"))
+
+
+async def test_it_costs_nothing_while_it_is_not_seen(studio: ScriptedStudio) -> None:
+    async with opened(studio) as look:
+        await look.press("2")
+        studio.tell("sample", sample(gpu(0)))
+        await look.until("GPU 0")
+        await look.press("1")
+        asked = studio.count("/requests")
+        pane = look.app.query_one("#pane-monitor")
+        assert not pane.display
+        studio.tell("sample", sample(gpu(0), at=AT + 1))
+        await asyncio.sleep(0)
+        await look.pilot.pause()
+        assert studio.count("/requests") == asked
