@@ -47,6 +47,26 @@ def _(m: Machine) -> None:
     m.ports[80] = Port("denied")
 
 
+@case("network.ports.open", FAULT, "0.0.0.0, without a key", "llm-studio config gateway_key true")
+def _(m: Machine) -> None:
+    m.settings = load_settings(
+        {"LLM_STUDIO_HOME": "/home/ada/studio", "LLM_STUDIO_GATEWAY_HOST": "0.0.0.0"}
+    )
+
+
+@case(
+    "network.ports.api",
+    FAULT,
+    "10.0.0.9 (api) is no address",
+    "llm-studio config api_host 127.0.0.1",
+)
+def _(m: Machine) -> None:
+    m.settings = load_settings(
+        {"LLM_STUDIO_HOME": "/home/ada/studio", "LLM_STUDIO_API_HOST": "10.0.0.9"}
+    )
+    m.ports[8081] = Port("elsewhere")
+
+
 @case("network.ports.same", FAULT, "both want port 8081", "llm-studio config api_port 8082")
 def _(m: Machine) -> None:
     m.settings = load_settings(

@@ -47,7 +47,7 @@ def recorded(name: str) -> str:
 
 def gpu(name: str, capability: tuple[int, int], **more: Any) -> dict[str, Any]:
     return {
-        "name": f"NVIDIA {name}", "capability": capability, "memory": 24 * GiB, "compute_mode": 0,
+        "name": f"NVIDIA {name}", "capability": capability, "compute_mode": 0,
         "rows_pending": False, "rows_failed": False, "fabric": None, **more,
     }  # fmt: skip
 
@@ -322,7 +322,7 @@ class Machine:
     def limits(self) -> Mapping[str, int | None]:
         return self.limited
 
-    def port(self, number: int) -> Port:
+    def port(self, host: str, number: int) -> Port:
         return self.ports.get(number, Port("free"))
 
     def ask(self, url: str) -> Answer:

@@ -130,10 +130,11 @@ def test_where_the_cache_cannot_be_passed_it_is_dropped(
 def test_ports(here: ThisSystem) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         number = server.getsockname()[1]
-        taken = here.port(number)
+        taken = here.port("127.0.0.1", number)
         assert taken.state == "taken"
         assert f"(process {os.getpid()})" in taken.owner
-    assert here.port(number).state == "free"
+    assert here.port("127.0.0.1", number).state == "free"
+    assert here.port("192.0.2.1", number).state == "elsewhere"
 
 
 class Answers(BaseHTTPRequestHandler):

@@ -34,12 +34,10 @@ def _asked() -> dict[str, Any]:
 
 
 def _gpu(handle: Any) -> dict[str, Any]:
-    memory = _or_none(lambda: pynvml.nvmlDeviceGetMemoryInfo(handle))
     rows = _or_none(lambda: pynvml.nvmlDeviceGetRemappedRows(handle))
     return {
         "name": _text(pynvml.nvmlDeviceGetName(handle)),
         "capability": _or_none(lambda: pynvml.nvmlDeviceGetCudaComputeCapability(handle)),
-        "memory": memory.total if memory else None,
         "compute_mode": _or_none(lambda: pynvml.nvmlDeviceGetComputeMode(handle)),
         "rows_pending": bool(rows and rows[2]),
         "rows_failed": bool(rows and rows[3]),

@@ -20,10 +20,6 @@ class Distribution:
     name: str
     wsl: bool = False
 
-    @property
-    def apt(self) -> bool:
-        return self.family in ("debian", "ubuntu")
-
 
 def distribution(system: System) -> Distribution:
     """What os-release says; unknown ones count as what they say that they are like."""

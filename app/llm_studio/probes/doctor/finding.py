@@ -34,8 +34,8 @@ class Finding:
     """Tells several findings of one check apart: a stable word behind the check's id."""
 
 
-def ok(found: str, advice: str = "", *, part: str = "") -> Finding:
-    return Finding(Severity.OK, found, advice=advice, part=part)
+def ok(found: str, advice: str = "") -> Finding:
+    return Finding(Severity.OK, found, advice=advice)
 
 
 def warning(

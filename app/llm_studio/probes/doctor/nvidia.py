@@ -28,7 +28,6 @@ class Gpu:
     index: int
     name: str = ""
     capability: Version | None = None
-    memory: int | None = None
     lost: str = ""
     prohibited: bool = False
     rows_pending: bool = False
@@ -87,12 +86,11 @@ def nvidia(system: System) -> Nvidia:
 def _gpu(index: int, told: Mapping[str, Any]) -> Gpu:
     if told.get("error"):
         return Gpu(index, lost=str(told.get("told") or told["error"]))
-    capability, memory = told.get("capability"), told.get("memory")
+    capability = told.get("capability")
     return Gpu(
         index,
         str(told.get("name") or ""),
         (int(capability[0]), int(capability[1])) if capability else None,
-        int(memory) if memory else None,
         prohibited=told.get("compute_mode") == 2,
         rows_pending=bool(told.get("rows_pending")),
         rows_failed=bool(told.get("rows_failed")),

@@ -55,9 +55,10 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """Whether a port of the loopback address can be had; if not, who has it, where that is told."""
+    """Whether a port of an address can be had; if not, who has it, where that is told."""
 
-    state: Literal["free", "taken", "denied"]
+    state: Literal["free", "taken", "denied", "elsewhere"]
+    """`elsewhere`: this machine has no such address."""
     owner: str = ""
 
 
@@ -178,7 +179,7 @@ class System(Protocol):
         processes. None is no limit."""
         ...
 
-    def port(self, number: int) -> Port: ...
+    def port(self, host: str, number: int) -> Port: ...
 
     def ask(self, url: str) -> Answer: ...
 

@@ -140,14 +140,17 @@ class ThisSystem:
             name: None if soft == resource.RLIM_INFINITY else soft for name, soft in told.items()
         }
 
-    def port(self, number: int) -> Port:
-        with socket.socket() as probe:
+    def port(self, host: str, number: int) -> Port:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", number))
+                probe.bind((host, number))
             except OSError as error:
                 if error.errno in (errno.EACCES, errno.EPERM):
                     return Port("denied")
+                if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    return Port("elsewhere")
                 return Port("taken", _listener(number))
         return Port("free")
 

@@ -1,8 +1,9 @@
-"""Are the two addresses free, or already our own studio's?"""
+"""Are the two addresses free, or already our own studio's; and can only this machine reach them?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from llm_studio.errors import StudioError
@@ -12,34 +13,56 @@ from llm_studio.probes.doctor.system import System
 
 def look(system: System) -> Iterator[Finding]:
     settings = system.settings
-    wanted = {"gateway": settings.gateway_port, "api": settings.api_port}
+    wanted = {
+        "gateway": (settings.gateway_host, settings.gateway_port),
+        "api": (settings.api_host, settings.api_port),
+    }
     status = _status(system)
-    told, found = [], []
-    for part, number in wanted.items():
+    told, found = [], [*_open(system)]
+    for part, (host, number) in wanted.items():
         if number == 0:
             told.append(f"{part} any free port")
         elif status and str(status.get(part)).endswith(f":{number}"):
             told.append(f"{part} {number}, this studio's")
         else:
-            finding = _one(system, part, number)
+            finding = _one(system, part, host, number)
             found += [finding] if finding else []
             told.append(f"{part} {number}, free")
-    if wanted["gateway"] == wanted["api"] != 0:
+    if settings.gateway_port == settings.api_port != 0:
         found.append(
             fault(
-                f"gateway and management API both want port {wanted['api']}",
+                f"gateway and management API both want port {settings.api_port}",
                 "Only one of them can have it.",
-                (f"llm-studio config api_port {wanted['api'] + 1}",),
+                (f"llm-studio config api_port {settings.api_port + 1}",),
                 part="same",
             )
         )
     yield from found or [ok("; ".join(told))]
 
 
-def _one(system: System, part: str, number: int) -> Finding | None:
-    port = system.port(number)
+def _open(system: System) -> Iterator[Finding]:
+    host = system.settings.gateway_host
+    if not ip_address(host).is_loopback and not system.settings.gateway_key:
+        yield fault(
+            f"the gateway is to listen on {host}, without a key",
+            "Anybody on the network could use the models, so the studio does not start.",
+            ("llm-studio config gateway_key true",),
+            "Or let it listen here alone: llm-studio config gateway_host 127.0.0.1",
+            part="open",
+        )
+
+
+def _one(system: System, part: str, host: str, number: int) -> Finding | None:
+    port = system.port(host, number)
     if port.state == "free":
         return None
+    if port.state == "elsewhere":
+        return fault(
+            f"{host} ({part}) is no address of this machine",
+            "The studio cannot listen there.",
+            (f"llm-studio config {part}_host 127.0.0.1", "ip -brief address"),
+            part=part,
+        )
     other = number + 1000 if number < 60000 else number - 1000
     if port.state == "denied":
         return fault(
