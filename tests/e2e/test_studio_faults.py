@@ -153,17 +153,43 @@ def test_a_socket_that_says_nothing(user: User) -> None:
 def test_a_program_of_another_version(user: User) -> None:
     """It is told once on stderr, with what to do; results stay results."""
     user.serve()
-    newer = user.home / "newer" / "sitecustomize.py"
-    newer.parent.mkdir()
-    newer.write_text("import llm_studio\nllm_studio.__version__ = '99.0'\n")
-    user.environment["PYTHONPATH"] += f"{os.pathsep}{newer.parent}"
-    for words in (("status",), ("status", "--json"), ("up", "one"), ("chat", "Hi")):
+    become(user, "import llm_studio\nllm_studio.__version__ = '99.0'\n")
+    for words in (
+        ("status",),
+        ("status", "--json"),
+        ("up", "one"),
+        ("chat", "--max-tokens", "3", "Hi"),
+    ):
         done = user.run(*words)
         assert done.err.count("99.0") == 1, (words, done.err)
         assert "llm-studio shutdown" in done.err
         assert "99.0" not in done.out
     user.ok("shutdown")
     assert "99.0" not in user.ok("up", "one").err  # the next studio is of the same version
+
+
+def test_a_program_that_does_not_understand_the_studio(user: User) -> None:
+    user.serve()
+    become(user, "from llm_studio import client\nclient.answer_of = lambda raw: {'new': {}}\n")
+    refused = user.run("jobs")
+    assert "Traceback" in refused.err  # a defect, as long as both are of one version
+    become(
+        user,
+        "import llm_studio\nllm_studio.__version__ = '99.0'\nfrom llm_studio import client\n"
+        "told = client.answer_of\nclient.answer_of = lambda raw: told(raw) or {'new': {}}\n",
+    )
+    refused = user.run("jobs")
+    assert (refused.code, "Traceback" in refused.err) == (1, False), refused.err
+    assert "99.0" in refused.err
+    assert "llm-studio shutdown" in refused.err
+
+
+def become(user: User, code: str) -> None:
+    """From now on the user's program, but not the studio that runs, is another one."""
+    folder = user.home / "other"
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(code)
+    user.environment["PYTHONPATH"] = f"{folder}{os.pathsep}{user.environment['PYTHONPATH']}"
 
 
 def test_what_was_done_is_kept_over_a_power_cut(user: User) -> None:

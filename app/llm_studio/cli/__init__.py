@@ -72,6 +72,14 @@ def _guarded(words: list[str]) -> int:
 
         report(error)
         return error.exit_code
+    except (LookupError, TypeError, AttributeError):
+        from llm_studio.cli.output import report
+        from llm_studio.cli.studio import of_another_version
+
+        if (other := of_another_version()) is None:
+            raise
+        report(other)
+        return other.exit_code
 
 
 def _run(words: list[str]) -> int:

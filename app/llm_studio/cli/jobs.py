@@ -22,6 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
     match arguments.words:
         case []:
             found = client.ask("GET", "/jobs")
+        case ["cancel"]:
+            raise UsageError("Which job?", hint="`llm-studio jobs` shows them: jobs cancel ID")
         case ["cancel", id_]:
             found = [client.ask("POST", f"/jobs/{id_}/cancel")]
         case [id_]:
@@ -38,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         clock = time.strftime("%m-%d %H:%M", time.localtime(job["started"]))
         rows.append([job["id"], job["title"], state, clock, f"{took:.1f} s", job["error"]])
     if rows:
-        columns = (Column("ID"), Column("WHAT", flexible=True), Column("STATE"), Column("BEGAN"))
+        columns = (Column("ID"), Column("WHAT"), Column("STATE"), Column("BEGAN"))
         table((*columns, Column("TOOK", right=True), Column("ERROR", flexible=True)), rows)
     else:
         say("No jobs yet.")

@@ -35,9 +35,15 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.follow:
         threading.Thread(target=_end_with_the_reader, daemon=True).start()
-    client = _connected()
+    client = connect()
     since = -max(min(arguments.lines, 50_000), 1)
-    page = client.ask("GET", f"/logs?since={since}&limit={PAGE}")
+    try:
+        page = client.ask("GET", f"/logs?since={since}&limit={PAGE}")
+    except Unreachable as error:
+        files = load_settings().paths.state / "logs"
+        if files.exists():
+            raise NotReady(error.what, hint=f"What earlier ones wrote is in {files}.") from error
+        raise
     _show(page, arguments, first=True)
     while arguments.follow or len(page["lines"]) == PAGE:
         wait = 20 if arguments.follow else 0
@@ -49,18 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
             page = _of_the_next(client)
         _show(page, arguments)
     return 0
-
-
-def _connected() -> Client:
-    try:
-        return connect()
-    except Unreachable as error:
-        files = load_settings().paths.state / "logs"
-        if files.exists():
-            raise NotReady(
-                "No studio runs", hint=f"What earlier ones wrote is in {files}."
-            ) from error
-        raise
 
 
 def _of_the_next(client: Client) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def _show(status: dict[str, Any]) -> None:
     if status["engine"]:
         engine = status["engine"]
         adopted = ", adopted" if engine["adopted"] else ""
-        say(f"  engine    {engine['kind']}, {untrusted_line(engine['detail'])}{adopted}")
+        say(f"  engine    {untrusted_line(engine['detail'])}{adopted}")
     say(f"  gateway   {status['gateway']}")
     say(f"  api       {status['api']}")
     say(f"  requests  {status['running']} running, {status['waiting']} waiting")

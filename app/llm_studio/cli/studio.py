@@ -10,6 +10,7 @@ from llm_studio.cli.output import coloured, narrate, styled
 from llm_studio.client import Client, Ended, Unreachable, start_studio
 from llm_studio.errors import StudioError
 from llm_studio.settings import load_settings
+from llm_studio.text import untrusted_line
 
 
 def connect(*, start: bool = False) -> Client:
@@ -76,9 +77,26 @@ def ended_well(job: dict[str, Any]) -> None:
 
 def check_version(status: dict[str, Any]) -> None:
     """A studio of another release may mean other things by the same words."""
-    running = status["studio"]["version"]
+    running = untrusted_line(str(status["studio"]["version"]))
     if running != __version__:
         narrate(
             f"The studio that runs is of version {running}, this program of {__version__}: "
             "`llm-studio shutdown` ends it (the model goes on), the next command starts a new one."
         )
+
+
+def of_another_version() -> StudioError | None:
+    """Why a command did not understand the studio, if that is of another release."""
+    try:
+        status = Client(_socket()).ask("GET", "/status", timeout=5)
+        running = untrusted_line(str(status["studio"]["version"]))
+    except (StudioError, OSError, LookupError, TypeError):
+        return None
+    if running == __version__:
+        return None
+    return StudioError(
+        "The studio that runs cannot be understood",
+        why=f"It is of version {running}, this program of {__version__}.",
+        hint="`llm-studio shutdown` ends it (the model goes on), the next command starts a new "
+        "one.",
+    )

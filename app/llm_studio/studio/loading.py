@@ -105,7 +105,7 @@ class Loading:
 
     def _progress(self) -> Progress:
         stage = self._follower.stage
-        name = stage.name if stage else "starting"
+        name = stage.name if stage else "loading the model"
         fraction = stage.fraction if stage else None
         if name == LOADING and fraction is None and self._size and self._taken:
             fraction = min(self._taken / self._size, 0.99)
