@@ -62,6 +62,11 @@ def server(m: Machine) -> None:
     }  # fmt: skip
 
 
+def over_ssh(m: Machine) -> None:
+    """COLORTERM is not handed on."""
+    m.environment |= {"COLORTERM": "", "TERM": "xterm-ghostty", "SSH_TTY": "/dev/pts/1"}
+
+
 def rootless_cdi(m: Machine) -> None:
     m.docker.where = "unix:///run/user/1000/docker.sock (rootless Docker)"
     m.docker.described["SecurityOptions"] = ["name=seccomp,profile=builtin", "name=rootless"]
@@ -88,7 +93,17 @@ def old_driver_same_major(m: Machine) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [desktop, fedora_serving, wsl, macos, server, rootless_cdi, amd, old_driver_same_major],
+    [
+        desktop,
+        fedora_serving,
+        wsl,
+        macos,
+        server,
+        over_ssh,
+        rootless_cdi,
+        amd,
+        old_driver_same_major,
+    ],
     ids=lambda change: change.__name__,
 )
 def test_a_machine_in_order(change: Callable[[Machine], None]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from llm_studio.probes.doctor.finding import Check, Finding, Group, ok, warning
 from llm_studio.probes.doctor.system import System, Terminal
 
 _TRUE = ("truecolor", "24bit")
+_TRUE_TERM = re.compile(r"direct|kitty|ghostty|alacritty|foot|wezterm|contour")
+"""Over SSH, TERM comes along and COLORTERM does not."""
 
 
 def look(system: System) -> Iterator[Finding]:
@@ -64,7 +67,7 @@ def _size(terminal: Terminal) -> Iterator[Finding]:
 def _depth(system: System) -> str:
     environment = system.environment
     term = environment.get("TERM", "")
-    if environment.get("COLORTERM", "").lower() in _TRUE or "direct" in term:
+    if environment.get("COLORTERM", "").lower() in _TRUE or _TRUE_TERM.search(term):
         return "true colour"
     if environment.get("TMUX") and "RGB" in _tmux_features(system):
         return "true colour"
