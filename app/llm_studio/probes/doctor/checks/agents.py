@@ -26,8 +26,8 @@ AGENTS: Mapping[str, Agent] = {
         "Claude Code",
         "curl -fsSL https://claude.ai/install.sh | bash",
         (2, 1, 300),
-        "It sends system messages in places where many models' templates refuse them, and cannot "
-        "be told not to.",
+        "Old versions (2.1.197 was one) send system messages where many models' templates refuse "
+        "them, and cannot be told not to.",
     ),
     "codex": Agent("Codex", "npm install -g @openai/codex"),
     "opencode": Agent("opencode", "npm install -g opencode-ai"),
