@@ -88,7 +88,11 @@ def _list(arguments: argparse.Namespace) -> int:
         columns = ("NAME", "STATE", "TEST", "SIZE", "LLAMA.CPP", "MADE", "ID")
         rows = [_row(image) for image in found.images]
         table(
-            [Column(each, right=each == "SIZE", flexible=each == "NAME") for each in columns], rows
+            [
+                Column(each, right=each == "SIZE", flexible=each in ("NAME", "LLAMA.CPP"))
+                for each in columns
+            ],
+            rows,
         )
         say()
     else:
@@ -142,9 +146,8 @@ def _build(arguments: argparse.Namespace) -> int:
 def _came(result: dict[str, Any], how: str) -> None:
     say(f"{result['name']} is here ({how})")
     if result["state"] == "in use":
-        narrate("It is the first one, so engines run it from now on.")
-        narrate("`llm-studio image check` tests it.")
-    else:
+        narrate("Engines run it from their next start on. `llm-studio image check` tests it.")
+    elif result["state"] != "sandbox":
         narrate(
             f"`llm-studio image check {result['name']}` tests it, `image use` takes it into use."
         )

@@ -22,7 +22,7 @@ from llm_studio.engines.images.reference import Reference, short
 from llm_studio.engines.images.shelf import Shelf
 from llm_studio.engines.images.stock import Stock, engine_image
 from llm_studio.engines.registry import home_label
-from llm_studio.errors import NotReady
+from llm_studio.errors import NotFound, NotReady
 from llm_studio.models.memory import Device
 from llm_studio.probes.accelerators import accelerators
 from llm_studio.probes.machine import this_machine
@@ -86,11 +86,10 @@ class Images:
             pulled = await tell.while_waiting(
                 in_thread("image-pull", _pulling(self._connection, wanted, tell))
             )
-            first = await asyncio.to_thread(self.stock.add, pulled.id, pulled.name, "pulled")
-            state = "in use" if first else "here"
+            added = await asyncio.to_thread(self.stock.add, pulled.id, pulled.name, "pulled")
             job.message = f"{wanted} is here ({short(pulled.id)})"
             return {"id": pulled.id, "name": pulled.name, "digest": pulled.digest,
-                    "fetched": pulled.fetched, "state": state}  # fmt: skip
+                    "fetched": pulled.fetched, "state": added.state}  # fmt: skip
 
         return self._once("image-pull", f"Pull {wanted}", work)
 
@@ -105,9 +104,11 @@ class Images:
             built = await tell.while_waiting(
                 in_thread("image-build", _building(self._connection, recipe, log, tell))
             )
-            first = await asyncio.to_thread(self.stock.add, built.id, built.name, "built")
             job.message = f"{built.name} is here ({short(built.id)})"
-            state = "in use" if first else "here"
+            state = "sandbox"
+            if recipe.variant != "sandbox":  # which is no engine
+                added = await asyncio.to_thread(self.stock.add, built.id, built.name, "built")
+                state = added.state
             return {"id": built.id, "name": built.name, "log": str(log), "state": state}
 
         return self._once("image-build", f"Build {recipe.name}", work)
@@ -127,20 +128,27 @@ class Images:
                     await engine.forget(left)
                 needed, devices = await asyncio.to_thread(_needs, self._settings)
                 folder = self._settings.paths.state / "image-check"
-                in_use = self.shelf.read().in_use
-                other = Subject(in_use, folder, devices) if in_use not in (None, found.id) else None
+                in_use = await asyncio.to_thread(self._in_use)
+                other = Subject(in_use, folder, devices) if in_use not in ("", found.id) else None
                 check = await accept(
                     engine, Subject(found.id, folder, devices), needed,
                     _Teller(self._jobs, job), other,
                 )  # fmt: skip
             finally:
                 await engine.close()
-            self.shelf.checked(found.id, found.name, check)
+            await asyncio.to_thread(self.shelf.checked, found.id, found.name, check)
             failed = ", ".join(each.step for each in check.findings if not each.passed)
             job.message = f"{found.name} failed: {failed}" if failed else f"{found.name} passed"
             return {"id": found.id, "name": found.name, "check": check.model_dump()}
 
         return self._once("image-check", f"Test {found.name}", work)
+
+    def _in_use(self) -> str:
+        """The id of what engines run now, if it is here."""
+        try:
+            return self.stock.find(engine_image(self._settings, self.shelf).reference).id
+        except NotFound:
+            return ""
 
     def _once(self, kind: str, title: str, work: Callable[[Job], Coroutine[Any, Any, Any]]) -> Job:
         running = self._running.get(title)

@@ -16,6 +16,7 @@ from tests.standins.registry import Registry
 
 from llm_studio.engines.base import EngineError
 from llm_studio.engines.docker.connection import Connection
+from llm_studio.engines.images import stock
 from llm_studio.engines.images.interrupt import Interrupt
 from llm_studio.engines.images.pull import pull
 from llm_studio.engines.images.reference import Reference, short
@@ -175,3 +176,15 @@ class TestStock:
         assert doubts(house.stock.find(id_), settings) == []
         monkeypatch.setenv("LLM_STUDIO_IMAGE", IMAGE)
         assert "LLM_STUDIO_IMAGE" in doubts(house.stock.find(id_), load_settings())[0]
+
+    def test_the_first_image_and_one_in_place_of_a_lost_one_come_into_use(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stock, "DEFAULT", "llm-studio/nowhere:1")
+        first = house.pull("a", b"1")
+        assert house.shelf.read().in_use == first
+        second = house.pull("b", b"2")
+        assert house.shelf.read().in_use == first
+        subprocess.run(["docker", "rmi", first], check=True, capture_output=True)
+        third = house.pull("c", b"3")
+        assert (house.shelf.read().in_use, house.stock.find(second).state) == (third, "here")

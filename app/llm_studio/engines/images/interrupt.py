@@ -62,7 +62,7 @@ async def in_thread(name: str, work: Callable[[Interrupt], T]) -> T:
     try:
         return await asyncio.shield(done)
     except asyncio.CancelledError:
-        interrupt.fire()
-        await asyncio.wait([done])
+        # Closing may have to ask Docker, so it is for a thread too.
+        await asyncio.gather(asyncio.to_thread(interrupt.fire), asyncio.wait([done]))
         done.exception()  # whatever an interrupted work says
         raise

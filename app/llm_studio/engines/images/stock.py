@@ -31,7 +31,8 @@ def engine_image(settings: Settings, shelf: Shelf) -> Pinned:
         return Pinned(settings.image, settings.image)
     content = shelf.read()
     if content.in_use:
-        return Pinned(content.in_use, content.images[content.in_use].name)
+        kept = content.images.get(content.in_use)
+        return Pinned(content.in_use, kept.name if kept else short(content.in_use))
     return Pinned(DEFAULT, DEFAULT)
 
 
@@ -85,17 +86,17 @@ class Stock:
         self._shelf.use(found.id, found.name, unchosen)
         return self.find(found.id)
 
-    def add(self, id_: str, name: str, origin: Origin) -> bool:
-        """Remember an image that came here. Where there was none to run, it comes into use."""
+    def add(self, id_: str, name: str, origin: Origin) -> ImageStatus:
+        """Remember an image that came here. Where there is none to run, it comes into use."""
         self._shelf.add(id_, name, origin)
-        content = self._shelf.read()
-        if content.in_use is None:
-            with contextlib.suppress(NotFound):
-                if self.find(DEFAULT).id != id_:
-                    return False
+        in_use = self._shelf.read().in_use
+        try:
+            there = self.find(in_use or DEFAULT).id
+        except NotFound:
+            there = id_
+        if there == id_:
             self._shelf.use(id_, name)
-            return True
-        return False
+        return self.find(id_)
 
     def rollback(self) -> ImageStatus:
         """Back to the image that was in use before; doing it again goes forth."""
@@ -120,8 +121,9 @@ class Stock:
         """Remove what was pulled or built here and is not needed; `pinned` are profiles' own."""
         content = self._shelf.read()
         needed = {content.in_use, content.before}
-        for name in (engine_image(self._settings, self._shelf).reference, *pinned):
-            with contextlib.suppress(EngineError):
+        named = (engine_image(self._settings, self._shelf).reference, *pinned)
+        for name in filter(_NAME.fullmatch, named):
+            with contextlib.suppress(ImageMissing):
                 needed.add(str(self._connection.do(_inspecting(name), image=name)["Id"]))
         removed: list[str] = []
         kept: list[ImageKept] = []
