@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pynvml
@@ -57,6 +61,36 @@ def test_a_driver_that_fails_is_told(here: FakeDriver, error: int, told: str) ->
     devices, notes = plannable(Nvidia(), {})
     assert devices == ()
     assert told in notes[0]
+
+
+PLANS = """
+import shutil, sys
+from pathlib import Path
+from llm_studio.probes.machine import this_machine
+print(len(this_machine(Path(sys.argv[1])).devices), flush=True)
+Path(sys.argv[2]).unlink()
+shutil.copy(sys.argv[3], sys.argv[2])
+print(len(this_machine(Path(sys.argv[1])).devices))
+"""
+
+
+def test_a_driver_that_was_replaced_is_planned_with_at_once(
+    tmp_path: Path, driver: FakeDriver
+) -> None:
+    """The studio outlives an update: the library that it loaded then is not the one of now."""
+    driver.say("count 2")
+    older = FakeDriver(tmp_path / "older", flags=("-DOTHER_VERSION",))
+    library = tmp_path / "lib" / "libnvidia-ml.so.1"
+    library.parent.mkdir()
+    shutil.copy(older.folder / library.name, library)
+    sources = Path(__file__).parents[2]
+    told = subprocess.run(
+        [sys.executable, "-c", PLANS, tmp_path, library, driver.folder / library.name],
+        env={**os.environ, **driver.environment, "LD_LIBRARY_PATH": str(library.parent),
+             "PYTHONPATH": str(sources / "app")},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout.split() == ["0", "2"]
 
 
 def test_a_driver_that_lists_nothing_is_told(here: FakeDriver) -> None:

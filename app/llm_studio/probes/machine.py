@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 
 from llm_studio.models.fit import Host
 from llm_studio.models.memory import Device
 from llm_studio.probes.gpu import GpuProbe
 from llm_studio.probes.overhead import UNMEASURED, known_overheads
 from llm_studio.profiles.plan import Machine
+
+_one_at_a_time = Lock()
+"""The driver's library is loaded once for all threads, and may have to be loaded anew."""
 
 
 def this_machine(state: Path, *, look_for_gpus: bool = True) -> Machine:
@@ -22,7 +26,8 @@ def this_machine(state: Path, *, look_for_gpus: bool = True) -> Machine:
     if look_for_gpus:
         from llm_studio.probes.gpus.nvidia import Nvidia
 
-        devices, notes = plannable(Nvidia(), known_overheads(state))
+        with _one_at_a_time:
+            devices, notes = plannable(Nvidia(may_reload=True), known_overheads(state))
     return Machine(devices, Host(memory.total, memory.available), notes)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from _ctypes import dlclose
 from typing import Any
 
 import pynvml
@@ -56,10 +57,20 @@ class Gone(Exception):
         return cls(f"The GPU does not answer: {told(error)}", "`nvidia-smi` tells more.")
 
 
-def open_driver() -> str | None:
-    """Start to talk to the driver: None if that worked, else why not; nothing if there is none."""
+def open_driver(*, may_reload: bool = False) -> str | None:
+    """Start to talk to the driver: None if that worked, else why not; nothing if there is none.
+
+    `may_reload` is for whoever alone uses the library here: it may be one that was since replaced,
+    together with the driver, and is then loaded anew.
+    """
     try:
-        pynvml.nvmlInit()
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError as error:
+            if not may_reload or error.value != pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
+                raise
+            _unload()
+            pynvml.nvmlInit()
     except pynvml.NVMLError as error:
         if error.value == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND:
             return ""
@@ -80,6 +91,14 @@ def open_driver() -> str | None:
             )
         return f"The NVIDIA driver does not answer: {told(error)}. `nvidia-smi` tells more."
     return None
+
+
+def _unload() -> None:
+    """Let go of the library; pynvml loads it once, and for good."""
+    library, pynvml.nvmlLib = pynvml.nvmlLib, None
+    pynvml._nvmlGetFunctionPointer_cache.clear()
+    if library is not None:
+        dlclose(library._handle)
 
 
 def close_driver() -> None:

@@ -120,6 +120,9 @@ static int enter(const char *function, int gpu) {
 int nvmlInitWithFlags(unsigned flags) {
     (void)flags;
     int code = enter("nvmlInitWithFlags", -1);
+#ifdef OTHER_VERSION
+    code = 18; /* as a library answers whose driver was replaced */
+#endif
     if (code) return code;
     for (int i = 0; i < MAX_GPUS; i++) {
         devices[i] = (device_t){i, -1};

@@ -34,7 +34,9 @@ def probe() -> Nvidia:
 class Nvidia:
     kind = "nvidia"
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_reload: bool = False) -> None:
+        """As `open_driver` means it."""
+        self._may_reload = may_reload
         self._open = False
         self._gpus: list[NvidiaGpu] = []
         self._known: dict[int, Reading] = {}
@@ -45,7 +47,7 @@ class Nvidia:
 
     def look(self) -> Found:
         self.close()
-        trouble = open_driver()
+        trouble = open_driver(may_reload=self._may_reload)
         if trouble is not None:
             return Found(notes=(trouble,) if trouble else ())
         self._open = True
