@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -143,6 +144,23 @@ async def test_logs_by_number(face: Face) -> None:
     page = (await face.tcp.get("/logs?since=0&limit=3")).json()
     assert [line["text"] for line in page["lines"]] == ["line 0", "line 1", "line 2"]
     assert (await face.tcp.get(f"/logs?since={page['last']}")).json()["lines"][0]["seq"] == 4
+
+
+async def test_a_number_of_an_earlier_studio_begins_the_log_anew(face: Face) -> None:
+    face.studio.log.add("the first line")
+    page = (await face.tcp.get("/logs?since=1000000&wait=30")).json()
+    assert "the first line" in [line["text"] for line in page["lines"]]
+
+
+async def test_a_full_disk_is_told_before_anything_is_stopped(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await face.socket.post("/switch?wait=true", json={"model": "one"})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    told = (await face.socket.post("/switch?wait=true", json={"model": "two"})).json()
+    assert (told["success"], told["state"]) == (False, "ready")
+    assert "disk is full" in told["job"]["error"]
+    assert face.engine.alive == ["one"]
 
 
 async def test_events_begin_with_the_present_and_resume(face: Face) -> None:
