@@ -12,6 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,10 +20,12 @@ from tests.engines.docker.launching import launch_of
 from tests.standins.engine_truth import IMAGE, require_engine
 from tests.standins.tiny_model import write_tiny_llama
 
+from llm_studio.engines.arguments import Files
 from llm_studio.engines.base import EngineError, Launch, Running
 from llm_studio.engines.docker import DockerEngine, container, network
 from llm_studio.engines.docker.container import Daemon
-from llm_studio.engines.docker.graphics import graphics
+from llm_studio.engines.docker.graphics import Graphics, graphics
+from llm_studio.engines.docker.runner import Runner
 
 pytestmark = pytest.mark.engine
 CLOSED = (
@@ -279,3 +282,27 @@ def test_other_makers_gpus_are_given_to_images_that_use_them(tmp_path: Path) -> 
     assert (list(found.files), len(found.groups)) == (nodes, 1)
     assert graphics("llm-studio/llama.cpp:cpu", tmp_path).files == ()
     assert graphics("llm-studio/llama.cpp:vulkan", tmp_path / "none").files == ()
+
+
+def test_their_files_and_groups_are_in_the_containers_description(tmp_path: Path) -> None:
+    def described(text: str) -> dict[str, Any]:
+        made: dict[str, Any] = container.body(
+            launch_of(tmp_path / "tiny.gguf", tmp_path, text),
+            container.Pinned("sha256:1", "llama:server-vulkan"),
+            "studio",
+            Daemon("Docker"),
+            Runner("10001:10001", ("44",)),
+            Files(Path("/models/tiny.gguf")),
+            (),
+            tmp_path / "key",
+            Graphics(("/dev/dri/renderD128",), ("44", "105")),
+        )["HostConfig"]
+        return made
+
+    model = '[model]\nfile = "tiny.gguf"\n'
+    given = described(model)
+    assert [each["PathOnHost"] for each in given["Devices"]] == ["/dev/dri/renderD128"]
+    assert given["GroupAdd"] == ["44", "105"]
+    assert "Devices" not in described(f'{model}[engine]\ngpus = "none"\n')
+    closed = described(f'{model}[engine]\nnetwork = "closed"\n')
+    assert (closed["NetworkMode"], "PortBindings" in closed) == ("llm-studio-closed-studio", False)

@@ -16,6 +16,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from tests.engines.docker.launching import launch_of
 from tests.standins.docker_proxy import DockerProxy
@@ -510,6 +511,15 @@ def test_a_daemon_behind_ssh(studio: str, launch: Launch, tmp_path: Path) -> Non
             assert "--model" in (await engine.abilities()).flags
             with pytest.raises(EngineError, match="another machine"):
                 await engine.start(launch)
+            # The link breaks: the next call makes another, and nobody has to do anything.
+            [link] = [
+                each
+                for each in psutil.Process().children(recursive=True)
+                if "tests.standins.docker_proxy" in each.cmdline()
+            ]
+            link.kill()
+            await asyncio.to_thread(link.wait, 10)
+            assert list(await engine.running()) == []
         async with engine_of(studio, environment=environment("nowhere")) as engine:
             availability = await engine.availability()
             assert not availability.ready
