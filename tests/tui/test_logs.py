@@ -224,13 +224,17 @@ async def test_a_hidden_pane_pulls_nothing_and_catches_up(studio: ScriptedStudio
 
 
 async def test_a_new_studio_begins_its_log_again(studio: ScriptedStudio) -> None:
+    studio.status["studio"] = {**studio.status["studio"], "since": 1.0}
     studio.logs(*[f"old {n}" for n in range(50)])
     async with logs(studio) as look:
         await studio.close()
         studio.log = []
-        studio.logs("new 1")
+        studio.logs(*[f"new {n}" for n in range(80)])
+        studio.status["studio"] = {**studio.status["studio"], "since": 2.0}
         await studio.open()
-        await look.until("new 1")
+        await look.until("new 79")
+        await look.press("home")
+        await look.until("new 0")
         assert "old" not in look.text
 
 

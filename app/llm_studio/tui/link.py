@@ -91,10 +91,10 @@ class Link:
     async def _begin(self) -> None:
         """What the events do not begin with: the jobs under way, the profiles."""
         self._may_start = False
+        self.refresh()
         jobs = await self.wire.ask("GET", "/jobs")
         running = tuple(Job.of(job) for job in jobs if job["state"] == "running")
         self._replace(link="live", since=time.time(), trouble="", jobs=running)
-        self.refresh()
 
     async def _without_studio(self, *, died: bool) -> bool:
         """Start one, unless somebody ended it; whether it runs now."""
@@ -151,10 +151,10 @@ class Link:
     async def read_profiles(self) -> None:
         """Read profiles and model files now."""
         models = (await self.wire.ask("GET", "/models"))["models"]
-        files = await self.wire.ask("GET", "/files")
-        self._replace(
-            profiles=tuple(map(Profile.of, models)), files=tuple(map(ModelFile.of, files))
-        )
+        self._replace(profiles=tuple(map(Profile.of, models)))
+        files = tuple(map(ModelFile.of, await self.wire.ask("GET", "/files")))
+        if files != self.view.files:
+            self._replace(files=files)
 
     def _replace(self, **changes: Any) -> None:
         self.view = replace(self.view, **changes)

@@ -80,12 +80,18 @@ class Status(Serving):
 
     gateway: str
     api: str
+    studio: Mapping[str, Any]
     beside: tuple[Serving, ...] = ()
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
         beside = tuple(Serving.of(each) for each in data.get("beside", ()))
         return super().of({**data, "beside": beside})
+
+    @property
+    def born(self) -> float:
+        """When this studio started; another one counts its log anew."""
+        return float(self.studio["since"])
 
     @property
     def all(self) -> tuple[Serving, ...]:

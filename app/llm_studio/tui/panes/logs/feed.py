@@ -53,9 +53,9 @@ class Feed:
         """One reading: what is new, or if nothing is, what is older."""
         ours = self._lines
         wait = 0.0 if not self._all_read else WAIT
-        first, lines, _ = await self._read(ours.last, MOST, wait)
-        if first > ours.last + 1:  # so fast that lines were lost on the way: begin at the end again
-            await self._begin()
+        first, lines, last = await self._read(ours.last, MOST, wait)
+        if last < ours.last or (lines and first != ours.last + 1):
+            await self._begin()  # lines were lost on the way, so fast did they come
         elif lines:
             ours.append(lines)
             self._changed()

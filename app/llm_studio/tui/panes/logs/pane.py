@@ -51,7 +51,7 @@ class LogsPane(Pane):
         self._problem = ""
         self._asked = ""
         """What the input is for: "search" or "filter"."""
-        self._feed: Feed | None = None
+        self._born = 0.0
         self._worker: Worker[None] | None = None
 
     def compose(self) -> ComposeResult:
@@ -67,14 +67,22 @@ class LogsPane(Pane):
     # While it is seen
 
     def wake(self) -> None:
-        self._feed = self._feed or Feed(self.studio.wire, self._lines, self._news)
-        self._worker = self.run_worker(self._feed.run(), group="feed", exit_on_error=False)
+        feed = Feed(self.studio.wire, self._lines, self._news)
+        self._worker = self.run_worker(feed.run(), group="feed", exit_on_error=False)
 
     def rest(self) -> None:
         if self._worker is not None:
             self._worker.cancel()
 
     def look(self, view: View) -> None:
+        born = view.status.born if view.status else self._born
+        if born != self._born:
+            if self._born:  # another studio: its lines have the numbers of ours
+                self.rest()
+                self._lines.restart(1, [])
+                self._news()
+                self.wake()
+            self._born = born
         self._tell()
 
     def _news(self) -> None:
