@@ -117,8 +117,13 @@ def trial(home: Path, **settings: str) -> Iterator[Trial]:
 
 def seconds(command: Sequence[str], environment: dict[str, str]) -> float:
     begun = time.perf_counter()
-    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
-    return time.perf_counter() - begun
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+    )
+    took = time.perf_counter() - begun
+    if done.stderr:  # whoever failed fast is no measure
+        raise RuntimeError(done.stderr.decode(errors="replace"))
+    return took
 
 
 def told(reached: bool, goal: str) -> str:

@@ -62,6 +62,7 @@ def test_who_is_far_behind_goes_on_near_the_end_and_counts(
     left_out = int(re.match(r"(\d+) lines of the engine are left out", first.gap)[1])  # type: ignore[index]
     assert first.text == f"line {left_out}"
     assert others[-1].text == "line 4999"
+    assert first.missing == left_out
     assert left_out + 1 + len(others) == 5000
     assert not any(line.gap for line in others)
 

@@ -54,11 +54,12 @@ async def followed(engine: Chatty) -> Log:
 
 
 async def test_a_gap_is_said_where_it_is() -> None:
-    engine = Chatty(line(1), line(7, gap="5 lines of the engine are left out here"), line(8))
-    lines = (await followed(engine)).since(0).lines
-    assert [(each.source, each.level, each.text) for each in lines] == [
+    engine = Chatty(line(1), line(7, gap="5 lines are left out", missing=5), line(8))
+    log = await followed(engine)
+    assert (log.gaps, log.missing) == (1, 5)
+    assert [(each.source, each.level, each.text) for each in log.since(0).lines] == [
         ("engine", "info", "line 1"),
-        ("studio", "warning", "5 lines of the engine are left out here"),
+        ("studio", "warning", "5 lines are left out"),
         ("engine", "info", "line 7"),
         ("engine", "info", "line 8"),
     ]

@@ -67,6 +67,8 @@ class RawLine:
     mark: str
     gap: str = ""
     """What is missing before it, and why; nothing, if nothing is."""
+    missing: int = 0
+    """Lines, where they could be counted."""
 
 
 @dataclass(frozen=True, slots=True)

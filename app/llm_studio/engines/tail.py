@@ -33,7 +33,7 @@ class Tail:
         self._start = int(mark) if mark.isdecimal() else 0
         """Where in the file the line begins that `_rest` is the first part of."""
         self._rest = b""
-        self._gap = ""
+        self._gap, self._missing = "", 0
 
     def read(self) -> list[RawLine]:
         """The lines that were written since; none if nothing was. Raises OSError."""
@@ -76,8 +76,8 @@ class Tail:
             self._rest = b""
         if lines and self._gap:
             first = lines[0]
-            lines[0] = RawLine(first.text, first.time, first.mark, self._gap)
-            self._gap = ""
+            lines[0] = RawLine(first.text, first.time, first.mark, self._gap, self._missing)
+            self._gap, self._missing = "", 0
         return lines
 
     def _taken(self, text: bytes) -> RawLine:
@@ -95,7 +95,8 @@ class Tail:
             at += len(chunk)
         end = os.pread(descriptor, LONGEST, at).find(b"\n") + 1
         self._start, self._rest = at + end, b""
+        self._missing += skipped + (end > 0)
         self._gap = (
-            f"{skipped + (end > 0)} lines of the engine are left out here: "
+            f"{self._missing} lines of the engine are left out here: "
             "it writes faster than they can be read"
         )

@@ -34,6 +34,8 @@ def exposition(studio: Studio, sample: Sample | None) -> str:
             sum(b.desk.waiting for b in studio.berths),
         ),
         ("log_lines_total", "counter", "Lines that the log took in.", studio.log.last),
+        ("log_gaps_total", "counter", "Places where lines are missing.", studio.log.gaps),
+        ("log_lines_missing_total", "counter", "Lines known to be missing.", studio.log.missing),
         ("requests_total", "counter", "Requests through the gateway.", sums.requests),
         ("requests_failed_total", "counter", "Requests that failed.", sums.failed),
         ("prompt_tokens_total", "counter", "Tokens read.", sums.prompt_tokens),

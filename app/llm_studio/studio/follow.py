@@ -90,7 +90,7 @@ class LogFollower:
                 text = line.text
                 if line.gap:
                     self._hand_over(batch)
-                    self._log.add(line.gap, level="warning")
+                    self._log.gap(line.gap, line.missing)
                 level: Level = level_of(text)
                 batch.append((text, level, line.time))
                 self._kept.append(text)

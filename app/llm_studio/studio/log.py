@@ -47,6 +47,8 @@ class Log:
         self._lines: deque[Kept] = deque()
         self._bytes = 0
         self._last = 0
+        self.gaps = self.missing = 0
+        """Places where lines of an engine are missing, and how many, as far as they are known."""
         self._waiters: set[asyncio.Event] = set()
         self._files = LogFiles(folder) if folder else None
 
@@ -58,6 +60,12 @@ class Log:
         self, text: str, *, source: Source = "studio", level: Level = "info", at: float = 0.0
     ) -> None:
         self.extend([(text, level, at)], source=source)
+
+    def gap(self, why: str, lines: int) -> None:
+        """Lines are missing here; how many, is 0 where nobody knows."""
+        self.gaps += 1
+        self.missing += lines
+        self.add(why, level="warning")
 
     def extend(self, lines: Iterable[tuple[str, Level, float]], *, source: Source) -> None:
         """Many lines at once: an engine that chatters costs little."""

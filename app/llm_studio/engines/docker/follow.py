@@ -62,7 +62,8 @@ class Follower:
                 if left_out:
                     first = taken[0][0]
                     gap = f"{left_out} lines of the engine are left out here: "
-                    first[0] = replace(first[0], gap=gap + "it writes faster than they can be read")
+                    gap += "it writes faster than they can be read"
+                    first[0] = replace(first[0], gap=gap, missing=left_out)
                 for lines, _ in taken:
                     yield lines
                 if ended:

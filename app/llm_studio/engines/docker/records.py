@@ -26,7 +26,7 @@ _UNORDERED = 50_000_000
 """Nanoseconds by which records of an engine's two outputs may come in the wrong order."""
 _REMEMBERED = 5000
 """Records of such a time, at most."""
-_LEAP, _LATE, _MUCH = 250_000_000, 1.0, 8 << 20
+_LEAP, _LATE, _MUCH = 50_000_000, 0.1, 8 << 20
 """A leap in time is doubtful where the reader is late, and had much to read since it was not."""
 _STAMP = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(?:Z|([+-])(\d\d):?(\d\d))"
@@ -171,7 +171,7 @@ class Assembler:
     def _measure(self, lines: list[RawLine]) -> None:
         if self._since_live is not None:
             self._since_live += sum([len(line.text) for line in lines])
-        if lines and time.time() - lines[-1].time < _LATE / 2:
+        if lines and time.time() - lines[-1].time < _LATE:
             self._since_live = 0
 
     def _doubt(self, moment: int) -> None:
@@ -180,7 +180,7 @@ class Assembler:
         if late and self._since_live is not None and self._since_live > _MUCH:
             seconds = (moment - self._last) / 1e9
             self._gap = (
-                f"{seconds:.1f} s of the engine's log may be missing here: "
+                f"{seconds:.2f} s of the engine's log may be missing here: "
                 "it writes faster than Docker's log can be read"
             )
             self._since_live = 0
