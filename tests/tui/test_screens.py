@@ -98,7 +98,7 @@ async def test_logs_narrowed(busy: ScriptedStudio) -> None:
         look.same_as_before("logs-narrowed")
 
 
-OVER = [("m", "picker"), ("ctrl+p", "palette"), ("question_mark", "help")]
+OVER = [("m", "picker"), ("question_mark", "help")]
 
 
 @pytest.mark.parametrize(("key", "name"), OVER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from textual.css.query import NoMatches
 from textual.worker import WorkerCancelled
 
 from llm_studio.client import start_studio
+from llm_studio.config_file import write_setting
 from llm_studio.errors import StudioError
 from llm_studio.place import socket_path
 from llm_studio.settings import Settings
@@ -279,9 +281,16 @@ class StudioApp(TerminalApp[None]):
 
     def action_theme(self) -> None:
         self.theme = NAMES[(NAMES.index(self.theme) + 1) % len(NAMES)]
+        self.do(self._remember("theme", self.theme))
 
     def action_density(self) -> None:
         self.toggle_class("-compact")
+        density = "compact" if self.has_class("-compact") else "roomy"
+        self.do(self._remember("density", density))
+
+    async def _remember(self, key: str, value: str) -> None:
+        """What was chosen by a key holds the next time too."""
+        await asyncio.to_thread(write_setting, self.settings.paths.config_file, key, value)
 
     def action_suspend(self) -> None:
         self.action_suspend_process()

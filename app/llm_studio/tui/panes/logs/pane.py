@@ -116,7 +116,8 @@ class LogsPane(Pane):
         if view.following:
             parts: list[Part] = [("● following", "good")]
         else:
-            parts = [(f"▼ {counted(view.below, 'line')} below", "warn"), (" · f follows", "dim")]
+            waiting = counted(view.below, "line") + " below" if view.below else "at the end"
+            parts = [(f"▼ {waiting}", "warn"), (" · f follows", "dim")]
         if self._filter.level != "all":
             parts.append((f"   level {self._filter.level}", "accent"))
         if self._filter.source != "all":

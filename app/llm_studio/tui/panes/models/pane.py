@@ -162,7 +162,7 @@ class ModelsPane(Pane):
 
     def _show_detail(self, detail: Detail, trial: Trial) -> None:
         width = self.query_one("#text").size.width or 60
-        text = sheet(detail, width, tried=trial != NOTHING, roomy=self.roomy)
+        text = sheet(detail, width, trial, roomy=self.roomy)
         self._show_text(detail.summary.id, text)
 
     def _show_text(self, id_: str, text: Content) -> None:

@@ -12,6 +12,7 @@ from llm_studio.text import has_controls, untrusted_line
 from llm_studio.tui.figures import size, tokens
 from llm_studio.tui.panes.models.memory import bars
 from llm_studio.tui.panes.models.table import FIT_ROLE
+from llm_studio.tui.panes.models.trial import Trial
 from llm_studio.tui.view import Argument, Detail, Finding, Profile
 
 FIT_STYLE = {"good": "$success", "warn": "$warning", "bad": "$error"}
@@ -36,10 +37,10 @@ def heading(profile: Profile, *, roomy: bool) -> list[Content]:
     return [name, *(Content.styled(line, "$dim") for line in (about, told) if line), Content("")]
 
 
-def sheet(detail: Detail, width: int, *, tried: bool, roomy: bool) -> Content:
+def sheet(detail: Detail, width: int, trial: Trial, *, roomy: bool) -> Content:
     """Everything about it, for so many columns; where there is little room, the figures first."""
     lines = [*heading(detail.summary, roomy=roomy)]
-    lines += _fit(detail, tried)
+    lines += _fit(detail, bool(trial.changes))
     if detail.devices:
         lines += [*bars(detail.devices, width), Content("")]
     lines += _findings(detail.findings)
@@ -49,7 +50,7 @@ def sheet(detail: Detail, width: int, *, tried: bool, roomy: bool) -> Content:
         "Sampling",
         [_with_origin(f"{v.key.partition('.')[2]} = {v.value}", v.origin, width) for v in sampling],
     )
-    lines += _section("Command", command_lines(detail, width))
+    lines += _section("Command", command_lines(detail, width, trial))
     return Content("\n").join(lines)
 
 
@@ -101,14 +102,15 @@ def _findings(findings: Iterable[Finding]) -> list[Content]:
     return _section("To mend" if any(f.level != "note" for f in findings) else "Notes", lines)
 
 
-def command_lines(detail: Detail, width: int) -> list[Content]:
+def command_lines(detail: Detail, width: int, trial: Trial) -> list[Content]:
     """The command, one argument a line, each with who set it."""
     if not detail.command:
         return []
     environment = [f"{key}={quote(value)}" for key, value in detail.environment.items()]
     lines = [Content(" ".join([*environment, "llama-server"]))]
     for argument in detail.command:
-        lines.append(_with_origin("  " + spelled(argument), argument.origin, width))
+        origin = "tried out" if argument.key in trial.changes else argument.origin
+        lines.append(_with_origin("  " + spelled(argument), origin, width))
     return lines
 
 
