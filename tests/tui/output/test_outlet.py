@@ -43,6 +43,7 @@ def test_a_terminal_that_answers_is_waited_for(pipe: Pipe) -> None:
     pipe.ready.clear()
     pipe.outlet.wait(0, 5)
     assert pipe.outlet.ready
+    pipe.outlet.pace.rate = 20_000.0
     pipe.outlet.send("y" * 5000, ask=True)
     pipe.take()
     pipe.outlet.wait(0, 5)
@@ -50,6 +51,16 @@ def test_a_terminal_that_answers_is_waited_for(pipe: Pipe) -> None:
     assert not pipe.outlet.ready  # written, but not drawn
     pipe.outlet.answered()
     assert pipe.ready.wait(5)
+    assert pipe.outlet.ready
+
+
+def test_a_fast_link_has_room_for_a_second_frame(pipe: Pipe) -> None:
+    pipe.outlet.pace.rate = 2_000_000.0
+    for _ in range(2):
+        pipe.outlet.send("x" * 5000, ask=True)
+        pipe.take()
+    pipe.outlet.answered()
+    pipe.outlet.wait(0, 5)
     assert pipe.outlet.ready
 
 

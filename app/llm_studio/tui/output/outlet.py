@@ -15,8 +15,10 @@ QUESTION = "\x1b[5n"
 """Asks the terminal whether it is well. That it answers shows what it has drawn."""
 ANSWER = "\x1b[0n"
 _ASK_EVERY = 512
-_UNDER_WAY = 1024
-"""So many bytes may be on their way when the next frame leaves: a key waits for no more."""
+_UNDER_WAY = 0.05
+"""What takes so many seconds may be on its way when the next frame leaves: a key waits no more."""
+_UNDER_WAY_AT_LEAST = 1024
+_UNDER_WAY_AT_FIRST = 4096
 _UNANSWERED = 8
 PATIENCE = 3.0
 """After so many seconds the terminal is taken for one that does not answer."""
@@ -40,7 +42,8 @@ class Outlet:
         self._writing = 0
         self._closed = False
         self._unasked = _ASK_EVERY  # the very first frame asks
-        self._asked: deque[tuple[float, int]] = deque()
+        self._asked: deque[tuple[float, int, int]] = deque()
+        """When each unanswered question left, behind how many bytes, behind how many others."""
         self._answers = False
         self._awaited = False
         self._changed = threading.Condition()
@@ -58,8 +61,14 @@ class Outlet:
             return not self._awaited
 
     def _drawn(self) -> bool:
-        under_way = sum(size for _, size in self._asked) if self._answers else 0
-        return not self._writing and under_way <= _UNDER_WAY
+        if self._writing:
+            return False
+        rate = self.pace.rate
+        most = _UNDER_WAY_AT_FIRST if rate is None else max(_UNDER_WAY_AT_LEAST, rate * _UNDER_WAY)
+        return not self._answers or self._under_way() <= most
+
+    def _under_way(self) -> int:
+        return sum(size for _, size, _ in self._asked)
 
     def send(self, text: str, *, ask: bool = False) -> None:
         """Put text on its way; `ask` where it is a frame that the terminal takes time to draw."""
@@ -70,7 +79,7 @@ class Outlet:
             if ask:
                 self._unasked += len(data)
                 if self._unasked >= _ASK_EVERY and len(self._asked) < _UNANSWERED:
-                    self._asked.append((monotonic(), len(data)))
+                    self._asked.append((monotonic(), len(data), self._under_way()))
                     data += QUESTION.encode()
                     self._unasked = 0
             self._writing += len(data)
@@ -83,8 +92,8 @@ class Outlet:
             if not self._asked:
                 return
             self._answers = True
-            when, size = self._asked.popleft()
-            self.pace.took(size, monotonic() - when)
+            when, size, before = self._asked.popleft()
+            self.pace.took(before + size, monotonic() - when)
             self._changed.notify_all()
         self._tell()
 
