@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from llm_studio.errors import StudioError
 from llm_studio.probes.reading import bytes_taken
 from llm_studio.studio import loading
 from llm_studio.studio.follow import LogFollower
+from llm_studio.studio.freeing import Free
 from llm_studio.studio.loading import Ended, Loading
 from llm_studio.studio.state import Progress
 
@@ -29,7 +31,12 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
 
 
 async def load(
-    house: House, told: list[Progress], *, size: int = 0, stall_limit: float = 30.0
+    house: House,
+    told: list[Progress],
+    *,
+    size: int = 0,
+    stall_limit: float = 30.0,
+    free: Free = dict,
 ) -> tuple[str, ...]:
     prepared = await house.prepare("a", returns={})
     running = await house.engine.start(prepared.launch)
@@ -37,7 +44,7 @@ async def load(
     follower.stage = Stage(LOADING)
     health = ScriptedHealth(house.engine)
     on_its_way = Loading(
-        running, house.engine, health, follower, stall_limit=stall_limit, size=size
+        running, house.engine, health, follower, stall_limit=stall_limit, size=size, free=free
     )
     return await on_its_way.until_ready(["a"], told.append)
 
@@ -82,6 +89,13 @@ async def test_bytes_that_come_are_a_sign_of_life(
     monkeypatch.setattr(loading, "bytes_taken", taken)
     await load(house, [], stall_limit=0.2)
     assert time.monotonic() - began > 0.5
+
+
+async def test_what_other_programs_do_is_no_sign_of_life(house: House) -> None:
+    house.engine.script["a"] = ["hangs"]
+    host = itertools.count()
+    with pytest.raises(StudioError, match="does not load on"):
+        await load(house, [], stall_limit=0.05, free=lambda: {"": next(host)})
 
 
 async def test_without_any_sign_it_is_ended(house: House) -> None:

@@ -198,6 +198,39 @@ async def test_a_crash_is_seen_explained_and_mended(house: House) -> None:
     assert house.engine.alive == ["a"]
 
 
+async def test_a_restart_that_cannot_be_tried_is_told(house: House) -> None:
+    """Its file is gone by then: nobody is told to wait for it, and nobody waits."""
+    await house.up("a")
+    house.unusable.add("a")
+    house.engine.life("a").ended = Vitals(False, 137)
+    await house.until(Phase.FAILED)
+    async with asyncio.timeout(10):
+        while (failure := house.store.state.failure) is None or "not here" not in failure.what:
+            await house.store.changed(house.store.state.version, 5)
+    assert (house.store.state.phase, house.store.state.detail) == (Phase.FAILED, "")
+    with pytest.raises(Refusal):
+        async with house.desk.lease(RequestRecord("/v1/x", "test")):
+            pass
+
+
+async def test_down_before_a_restart(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not started again, and who asks for it meanwhile is not left waiting."""
+    monkeypatch.setattr(backoff, "DELAYS", (3600.0,))
+    await house.up("a")
+    house.engine.life("a").ended = Vitals(False, 137)
+    state = await house.until(Phase.FAILED)
+    while "starts again" not in state.detail:
+        state = await house.store.changed(state.version, 5)
+    job = house.supervisor.stop()
+    assert job is not None
+    await house.jobs.ended(job)
+    assert house.store.state.phase is Phase.STOPPED
+    async with asyncio.timeout(5):
+        with pytest.raises(Refusal):
+            async with house.desk.lease(RequestRecord("/v1/x", "test")):
+                pass
+
+
 async def test_a_crash_loop_is_given_up(house: House) -> None:
     await house.up("a")
     for _ in range(3):

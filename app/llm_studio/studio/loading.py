@@ -99,7 +99,7 @@ class Loading:
     def _feel(self, vitals: Vitals) -> None:
         """Whether anything moved: bytes that were read, memory that a GPU gave."""
         taken = bytes_taken(vitals.pid) if vitals.pid else None
-        gpus = self._free()
+        gpus = {gpu: size for gpu, size in self._free().items() if gpu}  # the host's never rest
         if (taken, gpus) != (self._taken, self._gpus):
             self._taken, self._gpus, self._moved = taken, gpus, time.monotonic()
 

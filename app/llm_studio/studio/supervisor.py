@@ -109,11 +109,8 @@ class Supervisor:
             if not target:
                 return job
             self._jobs.cancel(job.id)
-        elif self.serving is None and self._store.state.phase in (Phase.STOPPED, Phase.FAILED):
-            self._stop_watching()
-            self._store.replace(
-                phase=Phase.STOPPED, desired=None, profile=None, failure=None, detail=""
-            )
+        elif self.serving is None and self._store.state.phase is Phase.STOPPED:
+            self._store.replace(desired=None, profile=None, failure=None, detail="")
             return None
         return self._begin("", "stop", "Stop serving", self._end)
 
@@ -156,6 +153,8 @@ class Supervisor:
         try:
             prepared = await self._prepare(id_, returns=old.held if old else {})
         except (StudioError, asyncio.CancelledError) as error:
+            if job.kind == "restart" and isinstance(error, StudioError):
+                raise Failed(await self._fail(id_, error)) from error  # nobody waits for it now
             self._store.replace(desired=self._store.state.profile)
             if isinstance(error, StudioError):
                 self._say(f"{id_} cannot be served: {error.sentence}", "error")
