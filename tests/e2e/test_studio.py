@@ -55,7 +55,6 @@ def test_a_studio_that_ends_leaves_the_model_to_the_next(user: User) -> None:
     assert not engine.alive
 
 
-@pytest.mark.parametrize("kind", BOTH)
 def test_a_model_that_cannot_be_served_leaves_the_present_one_alone(user: User) -> None:
     user.serve()
     user.up("one")
@@ -90,7 +89,6 @@ def test_a_failed_switch_goes_back_to_the_last_good_profile(user: User) -> None:
         assert chat(gateway).json()["model"] == "one"
 
 
-@pytest.mark.parametrize("kind", BOTH)
 def test_no_secret_is_seen(user: User) -> None:
     """The engine's key is in no process list, log or status; nor is what was asked."""
     user.serve()

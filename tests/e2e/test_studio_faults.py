@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.e2e.conftest import BOTH
-from tests.e2e.user import User, chat, line_of, talking, until_gone
+from tests.e2e.user import LIMIT, User, chat, line_of, talking, until_gone
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -139,15 +139,19 @@ def test_a_socket_that_was_left_behind(user: User) -> None:
     assert stat.S_IMODE(mode) == 0o600
 
 
-def test_a_socket_that_says_nothing(user: User) -> None:
-    """A studio that hangs is told as such, and is not waited for all day."""
+def test_a_studio_that_hangs(user: User) -> None:
+    """It is told as such, ended by force when that is wanted, and its model goes on."""
     studio = user.serve()
+    user.up("one")
+    engine = user.engine
     os.kill(studio.pid, signal.SIGSTOP)
     asked = user.run("status")
-    os.kill(studio.pid, signal.SIGCONT)
-    assert asked.code != 0
-    assert "does not answer" in asked.err
-    assert "Traceback" not in asked.err
+    assert (asked.code, "does not answer" in asked.err) == (1, True), asked.err
+    assert "llm-studio shutdown" in asked.err
+    assert "was killed" in user.ok("shutdown").err
+    assert studio.wait(LIMIT) == -signal.SIGKILL
+    assert "one is ready" in user.ok("up", "one").out
+    assert user.engine == engine
 
 
 def test_a_program_of_another_version(user: User) -> None:
