@@ -103,18 +103,20 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _row(image: ImageStatus) -> list[Cell | str]:
-    from llm_studio.engines.images.reference import short
+    from llm_studio.engines.images.reference import OFFICIAL, OURS, short
 
+    # What `use` and `check` take too, and short enough for a terminal.
+    name = image.name.removeprefix(f"{OFFICIAL}:").removeprefix(f"{OURS}:")
     test = Cell("not yet", "dim")
     if image.check is not None:
         test = Cell("passed", "green") if image.check.passed else Cell("failed", "red")
-    built = image.check.version if image.check else image.revision or ""
+    build = image.check.version.partition(" (")[0] if image.check else image.revision or ""
     return [
-        image.name,
+        name,
         Cell(image.state, _STATES.get(image.state, "")),
         test,
         size(image.size) if image.size else "",
-        built,
+        build,
         image.created[:10],
         short(image.id),
     ]
