@@ -117,7 +117,7 @@ class Painter:
         self._screen.repaint()
         self._cursor_shown = None
         self._held_until = monotonic() + _RESIZING
-        self._loop.call_later(_RESIZING, self.flush)
+        self._loop.call_later(_RESIZING + 0.01, self.flush)
 
     def flush(self) -> None:
         """Send what changed, unless the terminal is still busy with what it was sent."""
@@ -130,16 +130,24 @@ class Painter:
             return
         pace = self._outlet.pace
         share = max(_SMALLEST_SHARE, (pace.rate or 0.0) * _SHARE) if pace.slow else inf
-        try:
-            self._send(self._outlet, share)
-        except Exception as error:
-            self._on_fault(error)
+        self._send(self._outlet, share)
 
     def _look_again(self) -> None:
         self._looks_again = False
         self.flush()
 
     def _send(self, outlet: Outlet, share: float) -> None:
+        try:
+            frame = self._frame(share)
+        except Exception as error:
+            self._on_fault(error)
+            return
+        if frame:
+            self._cursor_shown = self._cursor
+            outlet.send(frame, ask=True)
+
+    def _frame(self, share: float) -> str:
+        """What brings the terminal up to date, or about so many bytes of it."""
         screen = self._screen
         self._frames += 1
         encoder = Encoder(screen, self._abilities, self._cursor_shown)
@@ -158,16 +166,12 @@ class Painter:
                 break
         frame = encoder.finish(self._cursor)
         if self._pictures and not screen.changed:
-            x, y = self._cursor
-            pictures = (f"\x1b[{y + 1};{x + 1}H{each}" for (x, y), each in self._pictures.items())
-            frame += f"{''.join(pictures)}\x1b[m\x1b[{y + 1};{x + 1}H"
+            pictures = (_at(*place, drawing) for place, drawing in self._pictures.items())
+            frame += f"{''.join(pictures)}\x1b[m{_at(*self._cursor, '')}"
             self._forget()
-        if not frame:
-            return
         if self.synchronized and encoder.moves > 1:
             frame = f"{_SYNC_START}{frame}{_SYNC_END}"
-        self._cursor_shown = self._cursor
-        outlet.send(frame, ask=True)
+        return frame
 
     def _forget(self) -> None:
         """Nothing is known of the screen any more; what Textual draws next is sent as it comes."""
@@ -179,3 +183,7 @@ class Painter:
         depth = self._console._color_system or ColorSystem.TRUECOLOR
         pens = Pens(depth, colours_blanks=self._abilities.erases_in_colour)
         return Screen(width, height, pens)
+
+
+def _at(x: int, y: int, text: str) -> str:
+    return f"\x1b[{y + 1};{x + 1}H{text}"
