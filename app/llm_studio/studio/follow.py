@@ -17,8 +17,8 @@ from llm_studio.studio.log import Level, Log
 KEPT = 400
 BATCH = 200
 """Lines for which the studio does nothing else: a millisecond's work."""
-REST = 0.5
-"""Rest after a batch, in proportion to its work: a third of the studio's time stays for others."""
+REST = 1.0
+"""Rest after a batch, in proportion to the time it took: longer on a machine that is busy."""
 FINISH = 3.0
 AGAIN = 1.0
 
@@ -84,7 +84,7 @@ class LogFollower:
 
     async def _read(self) -> None:
         batch: list[tuple[str, Level, float]] = []
-        later, begun = asyncio.get_running_loop().call_later, time.thread_time()
+        later, begun = asyncio.get_running_loop().call_later, time.perf_counter()
         try:
             async for line in self._engine.log(self._running, self._mark):
                 text = line.text
@@ -101,10 +101,10 @@ class LogFollower:
                 self._mark = line.mark
                 if len(batch) >= BATCH:
                     self._hand_over(batch)
-                    await asyncio.sleep(REST * (time.thread_time() - begun))
-                    begun = time.thread_time()
+                    await asyncio.sleep(REST * (time.perf_counter() - begun))
+                    begun = time.perf_counter()
                 elif len(batch) == 1:
-                    self.last_sign, begun = time.monotonic(), time.thread_time()
+                    self.last_sign, begun = time.monotonic(), time.perf_counter()
                     later(0.05, self._hand_over, batch)
         finally:
             self._hand_over(batch)

@@ -26,7 +26,7 @@ _UNORDERED = 50_000_000
 """Nanoseconds by which records of an engine's two outputs may come in the wrong order."""
 _REMEMBERED = 5000
 """Records of such a time, at most."""
-_LEAP, _LATE, _MUCH = 50_000_000, 0.1, 8 << 20
+_LEAP, _LATE, _MUCH = 200_000_000, 0.1, 8 << 20
 """A leap in time is doubtful where the reader is late, and had much to read since it was not."""
 _STAMP = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(?:Z|([+-])(\d\d):?(\d\d))"
