@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from llm_studio import __version__
+
 GiB = 1 << 30
 STATUS: dict[str, Any] = {
     "state": "stopped", "profile": None, "desired": None, "engine": None, "detail": "",
     "stage": None, "progress": None, "failure": None, "since": 0.0, "running": 0, "waiting": 0,
     "gateway": "http://127.0.0.1:8080", "api": "http://127.0.0.1:8081", "version": 1, "beside": [],
-    "studio": {"pid": 1, "version": "0", "since": 0.0},
+    "studio": {"pid": 1, "version": __version__, "since": 1.0},
 }  # fmt: skip
 
 

@@ -159,6 +159,12 @@ async def test_a_defect_becomes_a_dialog_and_a_file(home: Home, studio: Scripted
     assert "ZeroDivisionError" in (home.state / "ui-defect.txt").read_text()
 
 
+async def test_a_studio_of_another_version_is_told(studio: ScriptedStudio) -> None:
+    studio.status["studio"] = {**studio.status["studio"], "version": "9.9"}
+    async with opened(studio) as look:
+        await look.until("The studio is of version 9.9")
+
+
 # Leaving
 
 
@@ -291,6 +297,20 @@ async def test_every_theme_shows_the_cursor_and_the_tab(studio: ScriptedStudio, 
             return {(s.style.bgcolor, s.style.reverse) for s in strip if s.style}  # type: ignore[attr-defined]
 
         assert looks(row) != looks(other)
+
+
+async def test_without_colour_the_cursor_is_still_seen(
+    studio: ScriptedStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with opened(studio, theme="") as look:
+        assert look.app.theme == "terminal"
+        strips = look.app.screen._compositor.render_strips()
+        for segment in (segment for strip in strips for segment in strip):
+            for colour in (segment.style.color, segment.style.bgcolor) if segment.style else ():
+                assert colour is None or colour.is_default
+        row = next(strip for strip in strips if "alpha" in strip.text)
+        assert any(segment.style and segment.style.reverse for segment in row)
 
 
 async def test_without_unicode_all_is_ascii(

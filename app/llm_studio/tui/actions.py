@@ -65,7 +65,9 @@ FRAME = (
         "app.refresh", "ctrl+r", "Read everything again",
         "Read profiles and model files from the disk again; start a studio that was ended.",
     ),
-    Action("app.failure", "F", "Why it failed", "Show why the last load failed, with its log."),
+    Action(
+        "app.failure", "F", "Why it failed", "Show why the last load failed, with its log.", "why"
+    ),
     Action("app.theme", "ctrl+t", "Next theme", "Dark, light, or the terminal's own colours."),
     Action("app.density", "ctrl+d", "Compact or roomy", "Use the room for content, or for calm."),
     Action(

@@ -12,8 +12,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.css.query import NoMatches
+from textual.filter import Monochrome, NoColor
 from textual.worker import WorkerCancelled
 
+from llm_studio import __version__
 from llm_studio.client import start_studio
 from llm_studio.config_file import write_setting
 from llm_studio.errors import StudioError
@@ -70,9 +72,13 @@ class StudioApp(TerminalApp[None]):
         self._pane_id = ""
         self._awake: Pane | None = None
         self._told: object = None
+        self._born = 0.0
         for each in THEMES:
             self.register_theme(each)
         self.theme = theme_for(theme or settings.theme)
+        if self.no_color:  # none at all, rather than shades of grey
+            others = [each for each in self._filters if not isinstance(each, Monochrome)]
+            self._filters = [*others, NoColor()]
         if plain.needs_plain():
             self._filters.append(plain.Plain())
             self.add_class("-plain")
@@ -120,10 +126,22 @@ class StudioApp(TerminalApp[None]):
         base.set_class(bool(view.status) and not view.live, "-stale")
         if self._awake is not None:
             self._awake.look(view)
+        if view.status and view.status.born != self._born:
+            self._born = view.status.born
+            self._check_version(str(view.status.studio["version"]))
         told = (view.link, view.status, view.jobs)
         if told != self._told:  # keys that work depend on it; a mere sample changes none
             self._told = told
             self.refresh_bindings()
+
+    def _check_version(self, running: str) -> None:
+        """A studio of another release may mean other things by the same words."""
+        if running != __version__:
+            self.tell(
+                f"The studio is of version {running}, this program of {__version__}: `llm-studio "
+                "shutdown` ends it (the model goes on), then Ctrl+R starts a new one.",
+                "warning",
+            )
 
     def _job_ended(self, job: Job) -> None:
         self.wishes.ended(job)

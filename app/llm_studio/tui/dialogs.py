@@ -182,3 +182,4 @@ class Trouble(Dialog):
             details.display = shown
             if shown:
                 details.focus()
+                details.scroll_end(animate=False)  # the last lines tell the most

@@ -39,7 +39,11 @@ class Wire:
         self, method: str, route: str, body: Any = None, *, within: float = 30, **query: Any
     ) -> Any:
         """One question and its answer; a problem that the studio tells is raised."""
-        return gated(answer_of(await self.exchange(method, route, body, within=within, **query)))
+        raw = await self.exchange(method, route, body, within=within, **query)
+        try:
+            return gated(answer_of(raw))
+        except ValueError as error:
+            raise StudioError("The studio's answer makes no sense", why=str(error)) from error
 
     async def exchange(
         self, method: str, route: str, body: Any = None, *, within: float = 30, **query: Any
@@ -84,6 +88,23 @@ class Wire:
                 elif not field and name:
                     yield Event(name, data, mark)
                     name = ""
+        finally:
+            writer.close()
+
+    async def stream(self, route: str, mark: str = "") -> AsyncIterator[Event]:
+        """The events of another route, not gated; those after a mark, if it is given."""
+        reader, writer = await self._connect()
+        try:
+            writer.write(request_for("GET", route, **({"Last_Event_ID": mark} if mark else {})))
+            name = ""
+            while line := await asyncio.wait_for(reader.readline(), SILENCE):
+                field, _, value = line.decode(errors="replace").strip().partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "id":
+                    mark = value
+                elif field == "data":
+                    yield Event(name, json.loads(value), mark)
         finally:
             writer.close()
 
