@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from tests.e2e.user import LIMIT, User, chat
+from tests.e2e.seen import LIMIT
+from tests.e2e.user import User, chat
 
 from llm_studio.place import socket_path
 

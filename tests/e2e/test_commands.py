@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 
-from tests.e2e.user import LIMIT, User, chat, line_of
+from tests.e2e.seen import LIMIT
+from tests.e2e.user import User, chat, line_of
 
 
 def test_ctrl_c_ends_the_waiting_and_not_the_switch(user: User) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.user import ContainerHandle, User, chat, docker
+from tests.e2e.seen import ContainerHandle, docker
+from tests.e2e.user import User, chat
 from tests.standins.docker_proxy import DockerProxy
 
 pytestmark = [pytest.mark.engine, pytest.mark.parametrize("kind", ["docker"])]

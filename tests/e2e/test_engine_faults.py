@@ -5,7 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 from tests.e2e.conftest import BOTH
-from tests.e2e.user import ContainerHandle, User, chat, line_of, talking
+from tests.e2e.seen import ContainerHandle
+from tests.e2e.user import User, chat, line_of, talking
 
 
 @pytest.mark.parametrize("kind", BOTH)

@@ -7,7 +7,8 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from tests.e2e.user import LIMIT, User
+from tests.e2e.seen import LIMIT
+from tests.e2e.user import User
 from tests.standins.engine_truth import IMAGE, require_engine
 from tests.standins.registry import Registry, kept_clean
 

@@ -7,7 +7,8 @@ import json
 import httpx
 import pytest
 from tests.e2e.conftest import BOTH
-from tests.e2e.user import User, chat, until_gone
+from tests.e2e.seen import until_gone
+from tests.e2e.user import User, chat
 
 
 @pytest.mark.parametrize("kind", BOTH)

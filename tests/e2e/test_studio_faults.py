@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.e2e.conftest import BOTH
-from tests.e2e.user import LIMIT, User, chat, line_of, talking, until_gone
+from tests.e2e.seen import LIMIT, until_gone
+from tests.e2e.user import User, chat, line_of, talking
 
 
 @pytest.mark.parametrize("kind", BOTH)

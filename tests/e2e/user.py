@@ -1,11 +1,10 @@
-"""Somebody at a shell with a home of their own, and the engines that they see run."""
+"""Somebody at a shell with a home of their own."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import select
 import signal
 import stat
 import subprocess
@@ -18,27 +17,22 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
+from tests.e2e.gates import (
+    HELD_IMAGE,
+    ContainerGate,
+    FileGate,
+    Gate,
+    build_held_image,
+    write_held_server,
+)
+from tests.e2e.seen import LIMIT, ContainerHandle, ProcessHandle, docker, until_gone
 from tests.standins.tiny_model import write_tiny_llama
 
 import llm_studio
 from llm_studio.client import Client
-from llm_studio.engines.docker.container import FOLDER, name_of
+from llm_studio.engines.docker.container import FOLDER
 from llm_studio.errors import StudioError
 from llm_studio.place import socket_path
-
-LIMIT = 60.0
-"""Seconds for whatever is waited for: far more than it ever takes."""
-HELD_IMAGE = "llm-studio/test-held:1"
-_HOLD = """#!/bin/sh
-# A llama-server that waits for the test before it loads a model that is called so.
-held=
-for word; do
-    case $word in held*) held=1 ;; esac
-done
-[ -n "$held" ] && { [ -p GATE ] || mkfifo GATE; } && read _ <GATE
-exec ENGINE "$@"
-"""
 
 
 @dataclass
@@ -95,14 +89,12 @@ class User:
     def hold(self) -> Gate:
         """From now on a profile `held` waits at a gate before it loads; call it before a start."""
         if self.kind == "docker":
-            _build_held_image()
+            build_held_image()
             self.profile("held", more=f'image = "{HELD_IMAGE}"')
-            return ContainerGate(self)
+            return ContainerGate(lambda: ContainerHandle(self.status()["engine"]["instance"]))
         gate = FileGate(self.home / "gate")
         engine = self.home / "llama-server"
-        embedded = f"{sys.executable} -m llm_studio.engines.embedded"
-        engine.write_text(_HOLD.replace("GATE", str(gate.path)).replace("ENGINE", embedded))
-        engine.chmod(0o755)
+        write_held_server(engine, gate)
         self.environment["LLM_STUDIO_LLAMA_SERVER"] = str(engine)
         self.profile("held")
         self.profile("held-too")
@@ -282,108 +274,6 @@ class Watching:
 
 def _fits(status: Any, wanted: dict[str, Any]) -> bool:
     return all(status[key] == value for key, value in wanted.items())
-
-
-# Engines, as the system sees them
-
-
-@dataclass(frozen=True)
-class ProcessHandle:
-    pid: int
-
-    @property
-    def alive(self) -> bool:
-        try:
-            return psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
-
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
-        until_gone(self.pid)
-
-    def command_line(self) -> str:
-        return " ".join(psutil.Process(self.pid).cmdline())
-
-
-@dataclass(frozen=True)
-class ContainerHandle:
-    instance: str
-
-    @property
-    def name(self) -> str:
-        return name_of(self.instance)
-
-    @property
-    def alive(self) -> bool:
-        return self.name in docker("ps", "--format", "{{.Names}}").split()
-
-    def kill(self) -> None:
-        docker("kill", "--signal", "KILL", self.name)
-
-    def remove(self) -> None:
-        docker("rm", "--force", self.name)
-
-    def command_line(self) -> str:
-        return docker("inspect", self.name) + docker("top", self.name, "-eo", "pid,args")
-
-
-class Gate:
-    """Where a held engine waits. `open` returns once it goes on."""
-
-    def open(self) -> None:
-        raise NotImplementedError
-
-
-@dataclass
-class FileGate(Gate):
-    path: Path
-
-    def __post_init__(self) -> None:
-        os.mkfifo(self.path)
-
-    def open(self) -> None:
-        self.path.write_text("go\n")
-
-
-@dataclass
-class ContainerGate(Gate):
-    user: User
-
-    def open(self) -> None:
-        docker("exec", self.user.engine.name, "sh", "-c", "echo go >/tmp/gate")  # type: ignore[union-attr]
-
-
-def _build_held_image() -> None:
-    from tests.standins.engine_truth import IMAGE
-
-    script = _HOLD.replace("GATE", "/tmp/gate").replace("ENGINE", "llama-server")
-    dockerfile = f"FROM {IMAGE}\nENTRYPOINT {json.dumps(['sh', '-c', script, 'held'])}\n"
-    subprocess.run(
-        ["docker", "build", "--quiet", "--tag", HELD_IMAGE, "-"],
-        input=dockerfile, text=True, check=True, capture_output=True, timeout=LIMIT,
-    )  # fmt: skip
-
-
-def docker(*words: str) -> str:
-    done = subprocess.run(
-        ["docker", *words], capture_output=True, text=True, check=False, timeout=LIMIT
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def until_gone(pid: int) -> None:
-    """Returns when a process has ended, whoever its parent is."""
-    try:
-        watched = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        assert select.select([watched], [], [], LIMIT)[0], f"process {pid} does not end"
-    finally:
-        os.close(watched)
 
 
 def line_of(process: subprocess.Popen[str], stream: Any = None) -> str:
