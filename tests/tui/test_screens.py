@@ -73,7 +73,7 @@ async def test_models_with_nothing(studio: ScriptedStudio, size: tuple[int, int]
     studio.profiles = []
     async with opened(studio, size=size) as look:
         await look.until("Nothing can be served yet")
-        from llm_studio.tui.panes.models.pane import first_steps
+        from llm_studio.tui.panes.models.first_steps import first_steps
 
         path = str(look.app.settings.models[0])
         assert path in look.text.replace("\n", "") or path in first_steps(path).plain

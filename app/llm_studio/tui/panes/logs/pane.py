@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.strip import Strip
 from textual.widgets import Input, Static
 from textual.worker import Worker
 
@@ -31,9 +30,9 @@ from llm_studio.tui.panes.logs.lines import (
     finds,
     pattern_of,
 )
+from llm_studio.tui.panes.logs.status import LogStatus, told_of
 from llm_studio.tui.panes.logs.view import TIMES, LogView
 from llm_studio.tui.view import View
-from llm_studio.tui.widgets.painted import Painted, Part
 
 
 class LogsPane(Pane):
@@ -109,38 +108,7 @@ class LogsPane(Pane):
             narrowed = self._filter != Filter()
             told = "No line passes the filter; Esc clears it." if narrowed else "No line yet."
             empty.update(told)
-        self.query_one(LogStatus).show(self._status())
-
-    def _status(self) -> list[Part]:
-        view = self.log_view
-        if view.following:
-            parts: list[Part] = [("● following", "good")]
-        else:
-            waiting = counted(view.below, "line") + " below" if view.below else "at the end"
-            parts = [(f"▼ {waiting}", "warn"), (" · f follows", "dim")]
-        if self._filter.level != "all":
-            parts.append((f"   level {self._filter.level}", "accent"))
-        if self._filter.source != "all":
-            parts.append((f"   {self._filter.source}", "accent"))
-        if self._filter.pattern is not None:
-            parts.append((f"   &{self._filter.pattern.pattern}", "accent"))
-        if self._hits is not None and view.pattern is not None:
-            parts.append((f"   /{view.pattern.pattern} ", "accent"))
-            parts.append((self._place_among_hits(), "strong"))
-        if view.marked is not None:
-            parts.append((f"   {counted(len(view.selected), 'line')} selected", "strong"))
-        if self._problem:
-            parts.append((f"   {self._problem}", "warn"))
-        shown = f"{view.count:,} of " if view.found else ""
-        return [*parts, ("   ", ""), (f"{shown}{counted(len(self._lines), 'line')}", "dim")]
-
-    def _place_among_hits(self) -> str:
-        assert self._hits is not None
-        numbers, cursor = self._hits.numbers, self.log_view.cursor
-        if not numbers:
-            return "not found"
-        at = f"{numbers.index(cursor) + 1} of " if cursor in numbers else ""
-        return f"{at}{len(numbers):,}"
+        self.query_one(LogStatus).show(told_of(view, self._filter, self._hits, self._problem))
 
     # Narrowing
 
@@ -331,21 +299,3 @@ def _path(typed: str) -> Path:
 def _write_new(path: Path, text: str) -> None:
     with path.open("x", encoding="utf-8", errors="replace") as file:
         file.write(text)
-
-
-class LogStatus(Painted):
-    """Where one is in the log."""
-
-    DEFAULT_CSS = "LogStatus { height: 1; }"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._parts: list[Part] = []
-
-    def show(self, parts: list[Part]) -> None:
-        if parts != self._parts:
-            self._parts = parts
-            self.refresh()
-
-    def render_line(self, y: int) -> Strip:
-        return self.line([(" ", ""), *self._parts], self.size.width, "mark")

@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import ClassVar
 
-from textual import events, work
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container, Vertical, VerticalScroll
+from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from llm_studio.errors import StudioError
 from llm_studio.tui.actions import bindings_of
 from llm_studio.tui.pane import Pane
 from llm_studio.tui.panes.models import ACTIONS, changes
-from llm_studio.tui.panes.models.sheet import command_text, heading, sheet
+from llm_studio.tui.panes.models.close_look import CloseLook
+from llm_studio.tui.panes.models.first_steps import first_steps
+from llm_studio.tui.panes.models.sheet import command_text
 from llm_studio.tui.panes.models.table import COLUMNS, FILE, ORDERS, rows_of
 from llm_studio.tui.panes.models.trial import NOTHING, Trial, coarser, finer, less, more
-from llm_studio.tui.view import Detail, Profile, View
+from llm_studio.tui.view import Profile, View
 from llm_studio.tui.widgets.finder import Finder, Item
 from llm_studio.tui.widgets.listing import Listing
 
 WIDE = 110
 """Columns from which the sheet stands beside the table."""
-PAUSE = 0.06
-"""Seconds that the cursor must rest before a profile is looked at closely."""
 
 
 class ModelsPane(Pane):
     DEFAULT_CSS = """
     ModelsPane #columns { height: 1fr; layout: vertical; }
     ModelsPane #table { height: 50%; min-height: 6; }
-    ModelsPane #sheet {
-        height: 1fr; border-top: solid $border; padding: 0 1; scrollbar-gutter: stable;
-    }
-    ModelsPane #sheet Static { width: 1fr; height: auto; }
+    ModelsPane CloseLook { height: 1fr; border-top: solid $border; padding: 0 1; }
     ModelsPane #filter {
         height: 1; border: none; padding: 0 1; background: $panel; display: none;
     }
     ModelsPane.-wide #columns { layout: horizontal; }
     ModelsPane.-wide #table { width: 56%; height: 1fr; }
-    ModelsPane.-wide #sheet {
+    ModelsPane.-wide CloseLook {
         width: 1fr; height: 1fr; border-top: none; border-left: solid $border; padding: 0 2;
     }
     ModelsPane #empty { padding: 1 3; height: 1fr; display: none; }
@@ -55,12 +50,8 @@ class ModelsPane(Pane):
     def __init__(self) -> None:
         super().__init__()
         self._order = "state"
-        self._details: dict[tuple[str, Trial], Detail] = {}
-        self._fresh: set[tuple[str, Trial]] = set()
-        """Those of the details that were asked for since the profiles were read."""
         self._trials: dict[str, Trial] = {}
         self._profiles: tuple[Profile, ...] | None = None
-        self._shown: tuple[str, Content] | None = None
         self._seen: object = None
 
     def compose(self) -> ComposeResult:
@@ -68,8 +59,7 @@ class ModelsPane(Pane):
         with Container(id="columns"):
             with Vertical(id="table"):
                 yield Listing(COLUMNS)
-            with VerticalScroll(id="sheet"):
-                yield Static(id="text")
+            yield CloseLook()
         yield Static(id="empty")
 
     # News
@@ -81,7 +71,7 @@ class ModelsPane(Pane):
         self._seen = seen
         if view.profiles is not self._profiles:
             self._profiles = view.profiles
-            self._fresh.clear()
+            self.query_one(CloseLook).grow_old()
             self._look_closely()
         self._show_rows(view)
 
@@ -122,56 +112,18 @@ class ModelsPane(Pane):
             str(self.studio.settings.models[0]) if self.studio.settings.models else ""
         )
 
-    # The sheet
+    # Beside the table
 
     def on_listing_highlighted(self, event: Listing.Highlighted) -> None:
         self._look_closely()
         self.studio.refresh_bindings()
 
-    @work(group="detail", exclusive=True, exit_on_error=False)
-    async def _look_closely(self) -> None:
-        """Show what is known at once, then ask for the rest."""
-        id_ = self.id_
-        if not id_:
-            self._show_text("", self._about_file())
-            return
-        trial = self._trials.get(id_, NOTHING)
-        known = self._details.get((id_, trial))
-        if known is not None:
-            self._show_detail(known, trial)
-        elif self._shown is None or self._shown[0] != id_:
-            profile = next((p for p in self._profiles or () if p.id == id_), None)
-            if profile:
-                self._show_text(id_, Content("\n").join(heading(profile, roomy=self.roomy)))
-        if known is None or (id_, trial) not in self._fresh:
-            await asyncio.sleep(PAUSE)
-            await self._ask(id_, trial)
-
-    async def _ask(self, id_: str, trial: Trial) -> None:
-        try:
-            data = await self.studio.wire.ask(
-                "GET", f"/profiles/{id_}", context=trial.context, cache_type=trial.cache
-            )
-        except StudioError as error:
-            if (id_, trial) not in self._details:
-                self._show_text(id_, Content.assemble(("✗ ", "$error"), error.sentence))
-            return
-        detail = self._details[id_, trial] = Detail.of(data)
-        self._fresh.add((id_, trial))
-        self._show_detail(detail, trial)
-
-    def _show_detail(self, detail: Detail, trial: Trial) -> None:
-        width = self.query_one("#text").size.width or 60
-        text = sheet(detail, width, trial, roomy=self.roomy)
-        self._show_text(detail.summary.id, text)
-
-    def _show_text(self, id_: str, text: Content) -> None:
-        if self._shown is None or self._shown[0] != id_:
-            self.query_one("#sheet", VerticalScroll).scroll_home(animate=False)
-        elif self._shown[1].is_same(text):
-            return
-        self._shown = (id_, text)
-        self.query_one("#text", Static).update(text)
+    def _look_closely(self) -> None:
+        look, profile = self.query_one(CloseLook), self.profile
+        if profile is None:
+            look.say(self._about_file())
+        else:
+            look.look_at(profile, self._trial, self.studio.wire)
 
     def _about_file(self) -> Content:
         file = next((f for f in self.studio.view.files if f.name == self.file), None)
@@ -188,10 +140,6 @@ class ModelsPane(Pane):
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.width >= WIDE, "-wide")
         self.call_after_refresh(self._look_closely)
-
-    @property
-    def roomy(self) -> bool:
-        return self.query_one("#sheet").size.height >= 16
 
     # What the cursor is on
 
@@ -210,6 +158,11 @@ class ModelsPane(Pane):
     @property
     def profile(self) -> Profile | None:
         return next((p for p in self.studio.view.shown_profiles if p.id == self.id_), None)
+
+    @property
+    def _trial(self) -> Trial:
+        """What is tried out on it."""
+        return self._trials.get(self.id_, NOTHING)
 
     # Serving
 
@@ -300,12 +253,11 @@ class ModelsPane(Pane):
     # What if
 
     def _try(self, step: str) -> None:
-        detail = self._details.get((self.id_, self._trials.get(self.id_, NOTHING)))
+        detail = self.query_one(CloseLook).detail(self.id_, self._trial)
         if detail is None or not detail.devices:
             return
-        trial = self._trials.get(self.id_, NOTHING)
         steps = {"more": more, "less": less, "finer": finer, "coarser": coarser}
-        self._trials[self.id_] = steps[step](trial, detail)
+        self._trials[self.id_] = steps[step](self._trial, detail)
         self._look_closely()
         self.studio.refresh_bindings()
 
@@ -322,7 +274,7 @@ class ModelsPane(Pane):
         self._try("coarser")
 
     def action_write(self) -> None:
-        trial = self._trials.get(self.id_, NOTHING)
+        trial = self._trial
         if trial == NOTHING:
             self.studio.tell("Nothing is tried out: + and - change the context, [ and ] the cache")
         else:
@@ -355,19 +307,7 @@ class ModelsPane(Pane):
         self.query_one(Listing).go_to(id_)
 
     def action_copy(self) -> None:
-        detail = self._details.get((self.id_, self._trials.get(self.id_, NOTHING)))
+        detail = self.query_one(CloseLook).detail(self.id_, self._trial)
         if detail and detail.command:
             self.app.copy_to_clipboard(command_text(detail))
             self.studio.tell("The command is in the clipboard")
-
-
-def first_steps(folder: str) -> Content:
-    """What to do when there is nothing yet."""
-    return Content.assemble(
-        ("Nothing can be served yet.\n\n", "bold"),
-        "Put GGUF model files into ", (folder or "a models folder", "$accent"), ",\n",
-        "or name the folder where yours are:\n\n",
-        ("    llm-studio config models /data/models\n\n", "$accent"),
-        "Then ", ("Ctrl+R", "$accent"), " finds them. Files in the caches of Hugging Face, ",
-        "llama.cpp, LM Studio and Ollama are found by themselves.",
-    )  # fmt: skip
