@@ -50,7 +50,7 @@ class Ended(StudioError):
     def __init__(self) -> None:
         super().__init__(
             "The studio ended before it answered",
-            hint="`llm-studio status` starts the next one, which takes over the model; "
+            hint="`llm-studio up` starts the next one, which takes over the model; "
             "`llm-studio logs` may tell why.",
         )
 

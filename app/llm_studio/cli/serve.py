@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _claimed(stack: contextlib.ExitStack, state: Path, ready_fd: int | None) -> bool:
     """Whether this is the studio of the home now. One that a command started in the background
     leaves that to another which was faster, and waits for one that is ending."""
-    from llm_studio.client import START_LIMIT, Client, Unreachable
+    from llm_studio.client import START_LIMIT, Client, Ended, Unreachable
     from llm_studio.errors import NotReady
     from llm_studio.lock import only_one
     from llm_studio.place import socket_path
@@ -65,7 +65,7 @@ def _claimed(stack: contextlib.ExitStack, state: Path, ready_fd: int | None) -> 
         except NotReady:
             if ready_fd is None or time.monotonic() > deadline:
                 raise
-            with contextlib.suppress(Unreachable):
+            with contextlib.suppress(Ended, Unreachable):
                 Client(socket_path(state)).ask("GET", "/status")
                 os.write(ready_fd, b"ready\n")
                 return False
