@@ -84,7 +84,6 @@ class Conversation:
             at=float(record["at"]), text=Growing(record.get("text", "")),
             attachments=tuple(Attachment(**each) for each in record.get("attachments", ())),
             state=record.get("state", "done"), profile=record.get("profile", ""),
-            settings=record.get("settings", {}),
         )  # fmt: skip
         if message.parent and message.parent not in self.messages:
             raise ValueError("its parent was deleted")
@@ -106,6 +105,7 @@ class Conversation:
         message.hint, message.left_out = record.get("hint", ""), record.get("left_out", 0)
         message.profile = record.get("profile", message.profile)
         message.model, message.image = record.get("model", ""), record.get("image", "")
+        message.settings = record.get("settings", {})
         message.figures = Figures.model_validate(record.get("figures", {}))
 
     # Messages
@@ -212,8 +212,6 @@ def message_record(message: Message) -> Record:
         record["attachments"] = [asdict(each) for each in message.attachments]
     if message.profile:
         record["profile"] = message.profile
-    if message.settings:
-        record["settings"] = message.settings
     return record
 
 
@@ -223,7 +221,7 @@ def ended_record(message: Message) -> Record:
         "is": "ended", "id": message.id, "state": message.state, "cause": message.cause,
         "error": message.error, "hint": message.hint, "left_out": message.left_out,
         "profile": message.profile, "model": message.model, "image": message.image,
-        "figures": message.figures.model_dump(exclude_none=True),
+        "settings": message.settings, "figures": message.figures.model_dump(exclude_none=True),
     }  # fmt: skip
     return {key: value for key, value in told.items() if value not in ("", 0, {}) or key == "id"}
 

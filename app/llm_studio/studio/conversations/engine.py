@@ -137,9 +137,7 @@ class Engines:
 
     # Answering
 
-    async def answer(
-        self, target: Target, body: Mapping[str, Any]
-    ) -> AsyncGenerator[Part, None]:
+    async def answer(self, target: Target, body: Mapping[str, Any]) -> AsyncGenerator[Part, None]:
         """The stream of an answer. Leaving it closes the connection, which frees the slot."""
         request = self._client(target).build_request(
             "POST", f"{target.address}/v1/chat/completions", headers=_headers(target), json=body

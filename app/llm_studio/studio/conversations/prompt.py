@@ -22,6 +22,11 @@ _STANDARD = frozenset(
     {"temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "max_tokens"}
 )
 """Samplers that servers other than llama.cpp's know."""
+_FIRST = (
+    "system_prompt", "reasoning_level", "temperature", "top_k", "top_p", "min_p", "seed",
+    "max_tokens", "json_schema", "grammar",
+)  # fmt: skip
+"""What people change, before what only few do."""
 _OFF = frozenset({"off", "none"})
 """Levels that mean no thoughts at all."""
 SUMMARISE = (
@@ -74,7 +79,7 @@ def explained(profile: Profile | None, settings: ChatSettings) -> list[ChatSetti
         "json_schema": "Answers are JSON of this schema.",
         "grammar": "Answers are of this grammar (GBNF).",
     }
-    order = ["system_prompt", "reasoning_level", *Sampling.model_fields, "json_schema", "grammar"]
+    order = dict.fromkeys([*_FIRST, *Sampling.model_fields])
     return [
         ChatSetting(
             key=key,
