@@ -198,6 +198,55 @@ class RequestEntry(Wire):
     speed: float | None
     status: int
     outcome: str
+    session: str = ""
+    """The agent's session that it belongs to."""
+    stop: str = ""
+    """Why the answer ended, in the words of its API."""
+    trouble: str = ""
+    """"too-long" (the prompt) or "tool-call" (one that could not be read)."""
+
+
+class AgentStatus(Wire):
+    """A coding agent, and how it stands with it on this machine."""
+
+    id: str
+    title: str
+    possible: bool
+    """Whether it can work on a local model at all."""
+    launched: bool
+    """Whether it is launched from here; else it lives in an editor."""
+    installed: bool
+    path: str
+    version: str
+    tested: str
+    """The version that llm-studio's own tests ran; empty where only its requests were replayed."""
+    old: bool
+    install: str
+    note: str
+
+
+class AgentSession(Wire):
+    """One run of an agent."""
+
+    id: str
+    agent: str
+    directory: str
+    profile: str
+    context: int
+    protection: str
+    started: float
+    ended: float | None
+    alive: bool
+    activity: str
+    """"answering", "idle", or "ended"."""
+    requests: int
+    prompt_tokens: int
+    cached_tokens: int
+    generated_tokens: int
+    last: float | None
+    """When its last request ended."""
+    summary: str
+    advice: list[str]
 
 
 class LogEntry(Wire):
@@ -212,6 +261,25 @@ class LogPage(Wire):
     lines: list[LogEntry]
     dropped: int
     last: int
+
+
+class HubOffer(Wire):
+    """A model in a repository, as one quantisation."""
+
+    name: str
+    size: int
+    files: int
+    projector: bool
+    missing: int
+    """Shards that the repository itself lacks."""
+
+
+class HubRepository(Wire):
+    """A repository of a hub."""
+
+    repository: str
+    downloads: int | None = None
+    offers: list[HubOffer] = []
 
 
 class ImageFinding(Wire):

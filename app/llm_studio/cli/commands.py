@@ -39,6 +39,7 @@ COMMANDS = (
     ),
     Command("import", "PATH", "profiles from models.conf or a llama.cpp preset", "profile_import"),
     Command("files", "[FILE]", "model files on this machine; one file's metadata", "files", "file"),
+    Command("get", "ID|REPO[:QUANT]", "download a model", "get", "profile"),
     Command(
         "up",
         "[ID]",

@@ -26,7 +26,9 @@ from llm_studio.schema import (
     RequestEntry,
     Status,
 )
+from llm_studio.server.agent_routes import agent_routes
 from llm_studio.server.chat_routes import chat_routes
+from llm_studio.server.hub_routes import hub_routes
 from llm_studio.server.image_routes import image_routes
 from llm_studio.server.job_status import job_status
 from llm_studio.server.metrics import exposition
@@ -196,9 +198,11 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
     async def docs() -> str:
         return _docs_page(api.openapi())
 
+    api.include_router(hub_routes(studio))
     api.include_router(image_routes(studio))
     api.include_router(sample_routes(studio))
     api.include_router(chat_routes(studio))
+    api.include_router(agent_routes(studio))
     return api
 
 

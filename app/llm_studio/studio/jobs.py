@@ -117,7 +117,7 @@ class Jobs:
         return job
 
     async def changed(self, version: int, limit: float) -> None:
-        if self.version == version:
+        if self.version <= version:
             waiter = asyncio.Event()
             self._waiters.add(waiter)
             try:

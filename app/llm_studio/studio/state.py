@@ -105,7 +105,7 @@ class Store:
 
     async def changed(self, version: int, limit: float) -> State:
         """The state once it is newer than a version, or when the time is up."""
-        if self.state.version == version:
+        if self.state.version <= version:
             waiter = asyncio.Event()
             self._waiters.add(waiter)
             try:

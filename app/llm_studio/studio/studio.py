@@ -28,6 +28,7 @@ from llm_studio.studio.changes import Changes
 from llm_studio.studio.conversations.archive import Archive
 from llm_studio.studio.conversations.chats import Chats
 from llm_studio.studio.desk import Desk, Refusal
+from llm_studio.studio.downloads import Downloads
 from llm_studio.studio.images import Images
 from llm_studio.studio.jobs import Job, Jobs
 from llm_studio.studio.log import Log
@@ -59,6 +60,7 @@ class Studio:
         self.store = Store()
         self.requests = Requests(settings.paths.state / "requests.jsonl")
         self.images = Images(settings, self.jobs)
+        self.downloads = Downloads(settings, self.jobs)
         self.names = Names(settings.paths.profiles)
         self.marks = Marks(settings.paths.state / "marks.jsonl")
         self.health = health or HealthProbe()
