@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from sys import intern
 
 from llm_studio.client import answer_of
 from llm_studio.errors import StudioError
@@ -14,8 +15,9 @@ from llm_studio.tui.wire import Wire
 FIRST = 500
 """Lines that are shown at once."""
 OLDER = 4000
+LONGEST = 1 << 16
 MOST = 10_000
-BREATH = 0.05
+BREATH = 0.07
 """Seconds between two readings while lines pour in."""
 WAIT = 20.0
 
@@ -84,9 +86,9 @@ class Feed:
         lines = [
             Line(
                 each["time"],
-                each["source"],
-                each["level"],
-                untrusted_line(each["text"], limit=1 << 16),
+                intern(each["source"]),  # a few words, thousands of times
+                intern(each["level"]),
+                untrusted_line(each["text"], limit=LONGEST),
             )
             for each in page["lines"]
         ]
