@@ -40,7 +40,8 @@ def data(hub: FakeHub) -> bytes:
 
 
 def test_a_file_comes_and_progress_is_its_bytes(hub: FakeHub, tmp_path: Path) -> None:
-    target, came = tmp_path / "deep" / "m.gguf", []
+    target = tmp_path / "deep" / "m.gguf"
+    came: list[int] = []
     fetch(hub, target, came=came.append).run()
     assert target.read_bytes() == data(hub)
     assert sum(came) == 50_000
@@ -60,7 +61,8 @@ def test_a_file_comes_and_progress_is_its_bytes(hub: FakeHub, tmp_path: Path) ->
 def test_a_link_that_breaks_is_gone_on_with(
     hub: FakeHub, tmp_path: Path, faults: list[str]
 ) -> None:
-    hub.faults, target, came = list(faults), tmp_path / "m.gguf", []
+    hub.faults, target = list(faults), tmp_path / "m.gguf"
+    came: list[int] = []
     fetch(hub, target, came=came.append).run()
     assert target.read_bytes() == data(hub)
     assert sum(came) == 50_000
@@ -107,7 +109,8 @@ def test_a_link_that_stays_broken_is_told_and_what_came_is_kept(
 
 
 def test_it_stops_in_the_midst_and_keeps_what_came(hub: FakeHub, tmp_path: Path) -> None:
-    target, came = tmp_path / "m.gguf", []
+    target = tmp_path / "m.gguf"
+    came: list[int] = []
     with pytest.raises(Stopped):
         fetch(hub, target, came=came.append, stopped=lambda: sum(came) >= 20_000).run()
     kept = part_of(target).read_bytes()
