@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
@@ -57,18 +58,27 @@ class Look:
             assert time.monotonic() < end, f"{what!r} did not come about:\n{self.text}"
             await self.pilot.pause(0.01)
 
-    def same_as_before(self, name: str) -> None:
-        """Compare the screen with the one that was looked at and kept."""
+    async def same_as_before(self, name: str) -> None:
+        """The screen is, or soon becomes, the one that was looked at and kept."""
         size = self.app.size
-        lines = self.lines
-        lines[1] = ""  # the tabs, which are as many as there are panes
-        text = re.sub(r"for \d+ s", "for N s", "\n".join(lines)) + "\n"
         path = SNAPSHOTS / f"{name}-{size.width}x{size.height}.txt"
         if os.environ.get("UPDATE_SNAPSHOTS"):
+            await self.pilot.pause(0.5)
             path.parent.mkdir(exist_ok=True)
-            path.write_text(text)
+            path.write_text("\n".join(self._lasting) + "\n")
         assert path.exists(), f"{path} is missing: UPDATE_SNAPSHOTS=1 writes it"
-        assert text == path.read_text(), "the screen changed: look, then UPDATE_SNAPSHOTS=1"
+        kept, end = path.read_text().splitlines(), time.monotonic() + 3
+        while self._lasting != kept and time.monotonic() < end:
+            await self.pilot.pause(0.01)
+        told = "\n".join(unified_diff(kept, self._lasting, lineterm=""))
+        assert not told, f"look at it, then UPDATE_SNAPSHOTS=1 keeps it:\n{told}"
+
+    @property
+    def _lasting(self) -> list[str]:
+        """The screen without what differs from time to time: spans, and how many panes exist."""
+        lines = self.lines
+        lines[1] = ""
+        return [re.sub(r"for \d+ s", "for N s", line) for line in lines]
 
 
 def _never() -> None:

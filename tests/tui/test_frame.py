@@ -325,13 +325,12 @@ async def test_without_unicode_all_is_ascii(
         assert look.text.isascii(), look.text
 
 
-@pytest.mark.parametrize("size", [(80, 24), (20, 5), (250, 70), (81, 24)])
-async def test_any_size_and_live_resize(studio: ScriptedStudio, size: tuple[int, int]) -> None:
+async def test_any_size_and_live_resize(studio: ScriptedStudio) -> None:
     studio.logs(*[f"line {n}" for n in range(300)])
-    async with opened(studio, size=size) as look:
+    async with opened(studio, size=(20, 5)) as look:
         for keys in (("3",), ("1",), ("m",), ("escape",)):
             await look.press(*keys)
-        for width, height in ((40, 10), (160, 50), (80, 24), (1, 1), (100, 30)):
+        for width, height in ((40, 10), (250, 70), (160, 50), (80, 24), (1, 1), (100, 30)):
             await look.pilot.resize_terminal(width, height)
             await look.pilot.pause()
         await look.until("PROFILE")

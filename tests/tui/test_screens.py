@@ -53,7 +53,7 @@ async def test_models(busy: ScriptedStudio, size: tuple[int, int]) -> None:
         busy.tell("sample", SAMPLE)
         await look.until("42.1 tok/s")
         await look.until("█ weights")
-        look.same_as_before("models")
+        await look.same_as_before("models")
 
 
 async def test_models_while_loading(busy: ScriptedStudio) -> None:
@@ -65,7 +65,7 @@ async def test_models_while_loading(busy: ScriptedStudio) -> None:
         )  # fmt: skip
         await look.until("loading 37%")
         await look.until("█ weights")
-        look.same_as_before("models-loading")
+        await look.same_as_before("models-loading")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -84,7 +84,7 @@ async def test_logs(busy: ScriptedStudio, size: tuple[int, int]) -> None:
     async with opened(busy, size=size) as look:
         await look.press("3")
         await look.until("is ready after")
-        look.same_as_before("logs")
+        await look.same_as_before("logs")
 
 
 async def test_logs_narrowed(busy: ScriptedStudio) -> None:
@@ -95,7 +95,7 @@ async def test_logs_narrowed(busy: ScriptedStudio) -> None:
         look.fill("memory")
         await look.press("enter")
         await look.until("1 of 1")
-        look.same_as_before("logs-narrowed")
+        await look.same_as_before("logs-narrowed")
 
 
 OVER = [("m", "picker"), ("question_mark", "help")]
@@ -106,7 +106,7 @@ async def test_over_the_pane(busy: ScriptedStudio, key: str, name: str) -> None:
     async with opened(busy, size=(80, 24)) as look:
         await look.until("█ weights")
         await look.press(key)
-        look.same_as_before(name)
+        await look.same_as_before(name)
 
 
 async def test_a_question(busy: ScriptedStudio) -> None:
@@ -116,7 +116,7 @@ async def test_a_question(busy: ScriptedStudio) -> None:
         await look.until("█ weights")
         await look.press("down", "enter")
         await look.until("Switch to")
-        look.same_as_before("question")
+        await look.same_as_before("question")
 
 
 async def test_an_error(busy: ScriptedStudio) -> None:
@@ -129,7 +129,7 @@ async def test_an_error(busy: ScriptedStudio) -> None:
         await look.until("█ weights")
         await look.press("enter")
         await look.until("✗ 'qwen3-8b'")
-        look.same_as_before("error")
+        await look.same_as_before("error")
 
 
 async def test_a_stale_link(busy: ScriptedStudio) -> None:
@@ -139,7 +139,7 @@ async def test_a_stale_link(busy: ScriptedStudio) -> None:
         await look.until("█ weights")
         await busy.close()
         await look.until("No studio runs, for")
-        look.same_as_before("stale")
+        await look.same_as_before("stale")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -159,4 +159,4 @@ async def test_monitor(busy: ScriptedStudio, size: tuple[int, int]) -> None:
         busy.tell("sample", sample(gpu(0), gpu(1, throttle=["temperature"], temperature=91.0)))
         await look.until("42.1 tok/s")
         await look.until("chat/completions")
-        look.same_as_before("monitor")
+        await look.same_as_before("monitor")
