@@ -165,6 +165,16 @@ async def test_a_studio_of_another_version_is_told(studio: ScriptedStudio) -> No
         await look.until("The studio is of version 9.9")
 
 
+async def test_a_studio_that_tells_other_things_breaks_nothing(studio: ScriptedStudio) -> None:
+    async with opened(studio) as look:
+        known = studio.status
+        studio.status = {"state": "ready"}
+        studio.tell("status", studio.status)
+        await look.until("The studio is of another version")
+        studio.status = known
+        await look.until("○ stopped")
+
+
 # Leaving
 
 

@@ -13,7 +13,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.filter import Monochrome, NoColor
-from textual.worker import WorkerCancelled
 
 from llm_studio import __version__
 from llm_studio.client import start_studio
@@ -158,8 +157,6 @@ class StudioApp(TerminalApp[None]):
             await work
         except StudioError as error:
             self.push_screen(Trouble(error))
-        except WorkerCancelled:
-            raise
         except Exception as error:
             told, details = defect.told(error, self.settings.paths.state)
             self.push_screen(Trouble(told, details))

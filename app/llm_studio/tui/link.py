@@ -86,6 +86,8 @@ class Link:
             self._lose("The studio is silent")
         except (StudioError, OSError, ValueError) as error:
             self._lose(str(error))
+        except (KeyError, TypeError):  # it tells other things than this program knows of
+            self._lose("The studio is of another version; `llm-studio shutdown` ends it")
         return lived
 
     async def _begin(self) -> None:
@@ -145,7 +147,7 @@ class Link:
             await self._stale.wait()
             self._stale.clear()
             # A link that broke meanwhile reads them anew when it is back.
-            with contextlib.suppress(StudioError, OSError, ValueError):
+            with contextlib.suppress(StudioError, OSError, ValueError, KeyError, TypeError):
                 await self.read_profiles()
 
     async def read_profiles(self) -> None:
