@@ -40,7 +40,7 @@ from llm_studio.studio.requests import Requests
 from llm_studio.studio.samples import Samples
 from llm_studio.studio.shelf import Shelf
 from llm_studio.studio.state import Phase, Store
-from llm_studio.studio.supervisor import Supervisor
+from llm_studio.studio.supervisor import Busy, Supervisor
 
 
 class Studio:
@@ -173,7 +173,12 @@ class Studio:
     async def _serve(self, id_: str) -> None:
         """Load a profile for a conversation that asks for it; returns once it is ready."""
         await asyncio.to_thread(self.require, id_)
-        job = self.switch(id_)
+        while True:
+            try:
+                job = self.switch(id_)
+                break
+            except Busy as busy:  # with a stop, say: its end is near, and nobody is there to wait
+                await self.jobs.ended(busy.job)
         if job is not None and (await self.jobs.ended(job)).state != "done":
             raise StudioError(job.error or f"{id_} was not loaded", hint=job.hint)
 

@@ -57,6 +57,7 @@ class ChatPane(Pane):
         self._followed: dict[int, Worker[None]] = {}
         self._told: object = None
         self._opened = False
+        self._starts = False
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="talks"):
@@ -76,7 +77,19 @@ class ChatPane(Pane):
         return self.query_one(Composer)
 
     def start_here(self) -> None:
-        self.composer.focus()
+        if self._there:
+            self.composer.focus()
+        else:  # on a busy machine the parts of a pane come after it
+            self._starts = True
+
+    @property
+    def _there(self) -> bool:
+        return self.is_mounted and bool(self.query(Composer))
+
+    def on_mount(self) -> None:
+        self.redraw()
+        if self._starts:
+            self.composer.focus()
 
     # While it is seen
 
@@ -179,7 +192,7 @@ class ChatPane(Pane):
             await worker.wait()
 
     def _grew(self, message: Message) -> None:
-        if not self.is_mounted:
+        if not self._there:
             return
         for transcript in self.query(Transcript):
             transcript.grew()
@@ -203,7 +216,7 @@ class ChatPane(Pane):
     # Telling
 
     def redraw(self) -> None:
-        if not self.is_mounted:
+        if not self._there:
             return
         path, other = self.talk.path, self.talk.path_to(self.other)
         empty, talks = self.query_one("#empty", Static), self.query_one("#talks")
