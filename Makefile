@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Scripts in a virtual environment name its place, so a checkout that moved needs a new one.
 READY := $(VENV)/.ready-$(shell pwd | cksum | cut -d' ' -f1)
 
-.PHONY: run test check lint types layers bench format clean
+.PHONY: run test check lint types layers bench docs format clean
 
 run: $(READY)
 	@$(BIN)/llm-studio $(ARGS)
@@ -29,6 +29,9 @@ layers: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+docs: $(READY)
+	$(BIN)/python -m llm_studio.documents
 
 format: $(READY)
 	$(BIN)/ruff format app tests benchmarks
