@@ -103,7 +103,12 @@ def _run(words: list[str]) -> int:
         allow_abbrev=False,
     )
     module.options(parser)
-    code: int = module.run(parser.parse_args(rest))
+    if getattr(module, "PASSES_ON", False):  # words that are for another program
+        arguments, passed_on = parser.parse_known_args(rest)
+        arguments.passed_on = passed_on
+    else:
+        arguments = parser.parse_args(rest)
+    code: int = module.run(arguments)
     return code
 
 

@@ -51,6 +51,8 @@ COMMANDS = (
     Command("status", "", "what is served, and how it is", "status"),
     Command("logs", "[-f]", "the log of the engine and the studio", "logs"),
     Command("chat", "[PROMPT]", "ask the model; without a prompt, a conversation", "chat"),
+    Command("claude", "[ARGS…]", "Claude Code on the model, here, fenced in", "claude"),
+    Command("agent", "ACTION", "other coding agents: list, run, config, test, sessions", "agent"),
     Command(
         "image",
         "ACTION",

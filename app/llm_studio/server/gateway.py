@@ -28,6 +28,7 @@ from llm_studio.server.security import (
     check_origin,
     is_loopback,
     own_origins,
+    session_of,
 )
 from llm_studio.server.upstream import Upstream
 from llm_studio.server.watch import Watch
@@ -164,7 +165,11 @@ class Gateway:
     async def _infer(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         """A request that needs the engine for itself: it may wait, and is remembered."""
         measured = _INFERENCE.fullmatch(path) is not None
-        record = RequestRecord(route=untrusted_line(path), client=_client(request))
+        record = RequestRecord(
+            route=untrusted_line(path),
+            client=_client(request),
+            session=session_of(request.headers),
+        )
         body: Body | bytes = b""
         watch = Watch(record, keep=MOST if self._capture and measured else 0)
         try:

@@ -14,6 +14,10 @@ LOOPBACK = frozenset(("127.0.0.1", "localhost", "[::1]"))
 brings here from a laptop is another than ours, and no name can be rebound to these."""
 
 
+_SESSION_MARK = "~"
+"""No key that we make holds one."""
+
+
 def check_host(
     host_header: str | None, allowed: Container[str], *, addresses: bool = False
 ) -> bool:
@@ -51,8 +55,18 @@ def check_key(headers: Mapping[str, str], expected: str) -> bool:
     """Whether a key comes along and is right, in whichever header, in constant time."""
     good = False
     for presented in _keys(headers.items()):
-        good |= hmac.compare_digest(_octets(presented), _octets(expected))
+        key = presented.partition(_SESSION_MARK)[0]
+        good |= hmac.compare_digest(_octets(key), _octets(expected))
     return good and bool(expected)
+
+
+def session_of(headers: Mapping[str, str]) -> str:
+    """The session that an agent's key names after its mark, as `KEY~SESSION`."""
+    for presented in _keys(headers.items()):
+        session = presented.partition(_SESSION_MARK)[2]
+        if session and len(session) <= 32 and session.isascii() and session.isalnum():
+            return session
+    return ""
 
 
 def is_loopback(address: str) -> bool:

@@ -23,6 +23,8 @@ _TOKEN = re.compile(
     rb'"(?:content|text|reasoning_content|reasoning|thinking|partial_json|arguments|delta)"'
     rb'\s*:\s*"[^"]|"tool_calls"\s*:\s*\[\s*\{|"type"\s*:\s*"tool_use"'
 )
+_STOP = re.compile(rb'"(?:stop_reason|finish_reason)"\s*:\s*"(\w{1,24})"')
+_CALLED = re.compile(rb'"type"\s*:\s*"function_call"')
 _FAILURE = re.compile(rb'(?:\A|\n)(?:event: ?error|(?:data|error): ?\{\s*"error"\s*:)')
 _decoder = json.JSONDecoder()
 
@@ -37,6 +39,8 @@ class Tokens:
     generated: int | None = None
     prompt_speed: float | None = None
     speed: float | None = None
+    stop: str = ""
+    """Why the answer ended, in the words of its API."""
     failed: bool = False
     """The stream told of an error, whatever its status."""
 
@@ -90,8 +94,23 @@ class TokenReader:
             generated=_count(timings.get("predicted_n")) if generated is None else generated,
             prompt_speed=_speed(timings.get("prompt_per_second")),
             speed=_speed(timings.get("predicted_per_second")),
+            stop=_stop(tail),
             failed=self._stream and bool(_FAILURE.search(self._head) or _FAILURE.search(tail)),
         )
+
+    def window(self) -> bytes:
+        """The begin and the end of the answer; a short one twice, which does no harm."""
+        return bytes(self._head) + b"\n" + b"".join(self._tail)
+
+
+def _stop(tail: bytes) -> str:
+    if stops := _STOP.findall(tail):
+        return str(stops[-1].decode())
+    if b'"response.' not in tail:
+        return ""
+    if _CALLED.search(tail):
+        return "function_call"
+    return "incomplete" if b'"response.incomplete"' in tail else "completed"
 
 
 def _counts(window: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:

@@ -7,6 +7,7 @@ import time
 from llm_studio.errors import StudioError
 from llm_studio.server.dialect import status_of
 from llm_studio.server.tokens import TokenReader
+from llm_studio.server.troubles import trouble_in
 from llm_studio.studio.desk import RequestRecord
 
 CLIENT_GONE = 499
@@ -75,6 +76,9 @@ class Watch:
                 record.speed = _measured(found.generated, now - reader.first)
             if found.failed and self._outcome == "done":
                 self._outcome = "failed"
+            record.stop = found.stop
+            if record.session:
+                record.trouble = trouble_in(reader.window(), done=self._outcome == "done")
         record.outcome = self._outcome
 
 

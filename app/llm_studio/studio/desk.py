@@ -62,6 +62,12 @@ class RequestRecord:
     status: int = 0
     outcome: str = ""
     """"done", "cancelled", "failed" or "refused"."""
+    session: str = ""
+    """The agent's session that it belongs to."""
+    stop: str = ""
+    """Why the answer ended, in the words of its API."""
+    trouble: str = ""
+    """"too-long" (the prompt) or "tool-call" (one that could not be read)."""
 
 
 def _nothing_loaded() -> Refusal:
@@ -117,6 +123,11 @@ class Desk:
     @property
     def running(self) -> int:
         return len(self._running)
+
+    @property
+    def sessions(self) -> set[str]:
+        """The agents' sessions that are being answered now."""
+        return {record.session for record in self._running.values() if record.session}
 
     async def open(self, target: Target) -> None:
         """From now on requests go to this engine."""

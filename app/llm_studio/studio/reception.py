@@ -27,6 +27,11 @@ class Reception:
         """A place at the engine that the record's model means; waits for it, or refuses."""
         return self._desk(record.model).lease(record)
 
+    @property
+    def sessions(self) -> set[str]:
+        """The agents' sessions that are being answered now."""
+        return self._main.sessions.union(*(desk.sessions for desk in self._beside.values()))
+
     def _desk(self, model: str) -> Desk:
         named = self._profile_of(model) if model and self._beside else None
         if named and named in self._beside:

@@ -13,10 +13,12 @@ from itertools import islice
 from pathlib import Path
 
 from llm_studio.studio.desk import RequestRecord
+from llm_studio.studio.session_sums import SessionSums
 
 KEPT = 2000
 FILE_SIZE = 8 << 20
 """The journal begins anew at this size; the one before it stays beside it."""
+_SESSION, _NO_SESSION = '"session": ', '"session": ""'
 FLUSH = 1.0
 """Seconds in which records gather, to be written together."""
 
@@ -49,6 +51,8 @@ class Requests:
         self._unwritten: list[str] = []
         self._writing: asyncio.Task[None] | None = None
         self.totals = Totals()
+        self.sessions: dict[str, SessionSums] = {}
+        """By the agents' sessions, for as long as the journal remembers."""
         self._recall()
 
     @property
@@ -59,6 +63,7 @@ class Requests:
     def add(self, record: RequestRecord) -> None:
         self._keep(record)
         self.totals.add(record)
+        self._sum(record)
         self._unwritten.append(json.dumps(asdict(record)) + "\n")
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_soon(), name="requests")
@@ -75,6 +80,10 @@ class Requests:
             self._writing.cancel()
             await asyncio.wait([self._writing])
         await asyncio.to_thread(self._append, self._taken())
+
+    def _sum(self, record: RequestRecord) -> None:
+        if record.session:
+            self.sessions.setdefault(record.session, SessionSums()).add(record)
 
     def _keep(self, record: RequestRecord) -> None:
         self._last += 1
@@ -106,14 +115,20 @@ class Requests:
 
     def _recall(self) -> None:
         lines: deque[str] = deque(maxlen=KEPT)
+        of_sessions: list[str] = []
         for path in (self._older, self._journal):
             with (
                 contextlib.suppress(OSError),
                 path.open(encoding="utf-8", errors="replace") as file,
             ):
-                lines.extend(file)
+                for line in file:
+                    lines.append(line)
+                    if _NO_SESSION not in line and _SESSION in line:
+                        of_sessions.append(line)
         for record in _read(lines):
             self._keep(record)
+        for record in _read(of_sessions):
+            self._sum(record)
 
 
 def _read(lines: Iterable[str]) -> Iterable[RequestRecord]:

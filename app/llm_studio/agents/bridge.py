@@ -1,0 +1,87 @@
+"""The one way out of the jail: a port in there, a Unix socket between, the gateway out here.
+
+Inside, this file is run by itself (`python -I -S bridge.py PORT SOCKET COMMAND…`), so it needs
+nothing but Python: a child of it carries the bytes, and it becomes the command.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+
+PIECE = 1 << 16
+
+
+def carry(listener: socket.socket, connect: Callable[[], socket.socket]) -> None:
+    """Join each connection to one of `connect`, until the listener is closed."""
+    while True:
+        try:
+            near, _ = listener.accept()
+        except OSError:
+            return
+        try:
+            far = connect()
+        except OSError:
+            near.close()  # whoever asks sees a broken connection, and tries again
+            continue
+        for source, sink in ((near, far), (far, near)):
+            threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(PIECE):
+            sink.sendall(data)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+def from_socket(path: str) -> Callable[[], socket.socket]:
+    def connect() -> socket.socket:
+        made = socket.socket(socket.AF_UNIX)
+        made.connect(path)
+        return made
+
+    return connect
+
+
+class Bridge:
+    """The outer end: whoever connects to the socket is joined to the gateway."""
+
+    def __init__(self, path: str, host: str, port: int) -> None:
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)
+        os.chmod(path, 0o600)
+        self._listener.listen(64)
+
+        def connect() -> socket.socket:
+            return socket.create_connection((host, port), timeout=None)
+
+        threading.Thread(target=carry, args=(self._listener, connect), daemon=True).start()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+def main(port: str, path: str, *command: str) -> None:
+    listener = socket.create_server(("127.0.0.1", int(port)), backlog=64)
+    if os.fork() == 0:
+        os.setsid()  # Ctrl-C in the terminal is not for this one; the end of the jail ends it
+        carry(listener, from_socket(path))
+        os._exit(0)
+    listener.close()
+    try:
+        os.execvp(command[0], list(command))
+    except OSError as error:
+        print(f"error: {command[0]} does not start: {error.strerror}", file=sys.stderr)
+        sys.exit(127)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

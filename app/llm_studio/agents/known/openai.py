@@ -1,0 +1,30 @@
+"""Anything else that speaks OpenAI's language and is told where by the usual variables."""
+
+from __future__ import annotations
+
+from llm_studio.agents.agent import MODEL, Agent, Place, Seat, Setup
+
+_STEPS = """\
+Base URL  {url}
+API key   {key}
+Model     {model}
+
+As variables, for programs that read them:
+export OPENAI_BASE_URL={url} OPENAI_API_BASE={url}
+export OPENAI_API_KEY={key} OPENAI_MODEL={model}
+"""
+
+
+def configure(seat: Seat, place: Place) -> Setup:
+    return Setup(steps=_STEPS.format(url=seat.openai, key=seat.key, model=MODEL))
+
+
+AGENT = Agent(
+    id="openai",
+    title="Any that speaks OpenAI",
+    install="",
+    dialect="chat",
+    least_context=4096,
+    note="`llm-studio agent config openai` tells the address, the key and the model's name.",
+    configure=configure,
+)

@@ -1,0 +1,255 @@
+"""From a wish to a session: a model that suits the agent, its fence, the launch, the sum of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from llm_studio.agents import launch as launching
+from llm_studio.agents.agent import Agent
+from llm_studio.agents.launch import Launch
+from llm_studio.agents.registry import Installed, require_program, too_old
+from llm_studio.agents.seating import Seating, refuses_late_system, suitable, take_seat
+from llm_studio.agents.sessions import Sessions, key_for, new_id
+from llm_studio.agents.summary import advice, summary
+from llm_studio.cli.output import narrate, say, styled
+from llm_studio.cli.studio import check_version, connect, ended_well, follow
+from llm_studio.client import Client
+from llm_studio.errors import NotReady, StudioError, UsageError
+from llm_studio.settings import Settings, load_settings
+from llm_studio.text import untrusted, untrusted_line
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What is said to llm-studio; all else goes to the agent as it is."""
+    parser.add_argument("--profile", default="", metavar="ID", help="load this profile first")
+    parser.add_argument("--print-env", action="store_true", help="print what would be set, for sh")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and do nothing"
+    )
+    parser.add_argument(
+        "--no-sandbox", action="store_true", help="let it do whatever you can: no fence around it"
+    )
+
+
+def run(agent: Agent, arguments: argparse.Namespace, passed_on: Sequence[str]) -> int:
+    found = require_program(agent)
+    settings, client = load_settings(), connect(start=True)
+    look_only = arguments.dry_run or arguments.print_env
+    if not look_only or arguments.profile:
+        provide(client, agent, arguments.profile)
+    session = new_id()
+    seating = seat_for(client, settings, agent, session)
+    project = Path.cwd().resolve()
+    launch = launching.prepare(
+        agent,
+        found.path,
+        seating.seat,
+        state=settings.paths.state,
+        session=session,
+        project=project,
+        arguments=tuple(passed_on),
+        jailed=not arguments.no_sandbox and not launching.can_jail(project),
+        hidden=(settings.paths.state, settings.paths.config_file.parent),
+    )
+    if arguments.print_env:
+        return _print_environment(launch)
+    _tell(launch, seating, found)
+    if arguments.dry_run:
+        return _print_plan(launch)
+    _accept(launch, project, arguments)
+    return _session(client, settings, launch, session)
+
+
+def provide(client: Client, agent: Agent, profile: str) -> None:
+    """See to it that something is served: what was asked for, what comes anyway, or a choice."""
+    status = client.ask("GET", "/status")
+    check_version(status)
+    if not profile:
+        if any(each["state"] in ("ready", "asleep") for each in (status, *status["beside"])):
+            return
+        under_way = [
+            job for job in client.ask("GET", "/jobs")
+            if job["kind"] == "switch" and job["state"] == "running"
+        ]  # fmt: skip
+        if under_way:
+            ended_well(follow(client, under_way[-1]["id"]))
+            return
+        profile = _chosen(client, agent)
+    answer = client.ask("POST", "/switch", {"model": profile})
+    if answer["job"]:
+        ended_well(follow(client, answer["job"]["id"]))
+
+
+def _chosen(client: Client, agent: Agent) -> str:
+    fit = suitable(agent, client.ask("GET", "/models")["models"])[:9]
+    ids = [str(each["id"]) for each in fit]
+    if not fit:
+        raise NotReady(
+            f"No model is served, and none on this machine suits {agent.title}",
+            why=f"It needs {agent.least_context:,} tokens of context.",
+            hint="`llm-studio list` shows what there is.",
+        )
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise NotReady(
+            "No model is served",
+            hint=f"Name one: --profile ID  ({', '.join(map(untrusted_line, ids))} would do).",
+        )
+    narrate("No model is served. These suit it:")
+    for number, each in enumerate(fit, 1):
+        narrate(untrusted_line(f"  {number}  {each['id']}  {each['context']:,} tokens"))
+    told = _asked(f"Which one? [1-{len(fit)}] ")
+    if not told.isdecimal() or not 1 <= int(told) <= len(fit):
+        raise NotReady("Nothing was chosen")
+    return ids[int(told) - 1]
+
+
+def seat_for(client: Client, settings: Settings, agent: Agent, session: str) -> Seating:
+    status = client.ask("GET", "/status")
+    profiles = client.ask("GET", "/models")["models"]
+    key = ""
+    if settings.gateway_key:
+        from llm_studio.server.token import gateway_key_of
+
+        key = gateway_key_of(settings.paths.state)
+    return take_seat(agent, status, profiles, gateway=status["gateway"], key=key_for(key, session))
+
+
+def _tell(launch: Launch, seating: Seating, found: Installed) -> None:
+    """What will hold, before the agent takes the screen."""
+    seat, agent = seating.seat, launch.agent
+    narrate(
+        f"{agent.title} {found.version} on {seat.profile}: {seat.context:,} tokens, "
+        f"answers of up to {seat.output:,}"
+    )
+    colour = "" if launch.place.jailed or launch.setup.own_sandbox else "yellow"
+    narrate(styled(f"Protection: {launch.protection}", colour, sys.stderr))
+    if too_old(agent, found.version):
+        oldest = ".".join(map(str, agent.oldest))
+        narrate(_warning(f"{found.version} is older than {oldest}. {agent.note} {agent.install}"))
+        if refuses_late_system(seating.seat):
+            raise NotReady(
+                f"The template of {seat.profile} refuses what {agent.title} {found.version} sends",
+                why="It puts system messages amid the conversation.",
+                hint=f"Update it:  {agent.install}",
+            )
+    for warning in seating.warnings:
+        narrate(_warning(warning))
+
+
+def _warning(text: str) -> str:
+    return f"{styled('warning:', 'yellow', sys.stderr)} {untrusted_line(text, limit=600)}"
+
+
+def _accept(launch: Launch, project: Path, arguments: argparse.Namespace) -> None:
+    """Without a fence only by somebody's word."""
+    if launch.place.jailed or launch.setup.own_sandbox or arguments.no_sandbox:
+        return
+    why = launching.can_jail(project)
+    hint = "Accept that with --no-sandbox."
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise NotReady(f"{launch.agent.title} cannot be fenced in", why=why, hint=hint)
+    narrate(_warning(why))
+    if _asked(f"Launch {launch.agent.title} without any protection? [y/N] ").lower() != "y":
+        raise NotReady(f"{launch.agent.title} was not launched", why=why, hint=hint)
+
+
+def _asked(question: str) -> str:
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def _session(client: Client, settings: Settings, launch: Launch, id_: str) -> int:
+    sessions = Sessions(settings.paths.state)
+    session = sessions.begin(
+        launch.agent.id,
+        launch.place.project,
+        id_=id_,
+        profile=launch.seat.profile,
+        context=launch.seat.context,
+        protection=launch.protection.partition(":")[0],
+    )
+    code, sums = 1, None
+    try:
+        gateway = client.ask("GET", "/status")["gateway"]
+        code = launching.run(launch, gateway)
+    finally:
+        sums = _sums(client, id_)
+        sessions.end(session, code, sums)
+    if sums is not None:
+        narrate(styled(summary(sums), "dim", sys.stderr))
+        for line in advice(sums, launch.seat.context):
+            narrate(f"  {styled('→', 'cyan', sys.stderr)} {line}")
+    return code
+
+
+def _sums(client: Client, id_: str) -> dict[str, Any] | None:
+    try:
+        sums: dict[str, Any] = client.ask("GET", f"/agents/sessions/{id_}", timeout=5)
+    except StudioError as error:
+        narrate(_warning(f"What the session came to is not known. {error.sentence}"))
+        return None
+    return sums
+
+
+def _print_environment(launch: Launch) -> int:
+    """Lines for `eval "$(…)"`; what the agent keeps is written, as it needs it."""
+    if launch.place.jailed:
+        launch = _unfenced(launch)
+    launching.write_files(launch.setup, folder=launch.place.folder)
+    foreign = [name for name in os.environ if name.startswith(("ANTHROPIC_", "CLAUDE"))]
+    for name in sorted(set(foreign) - set(launch.setup.environment)):
+        say(f"unset {shlex.quote(name)}")
+    for name, value in launch.setup.environment.items():
+        say(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def _unfenced(launch: Launch) -> Launch:
+    """The same for somebody who starts it by hand."""
+    return launching.prepare(
+        launch.agent,
+        launch.program,
+        launch.seat,
+        state=launch.place.folder.parents[1],
+        session="by-hand",
+        project=launch.place.project,
+        arguments=launch.arguments,
+        jailed=False,
+        hidden=(),
+    )
+
+
+def _print_plan(launch: Launch) -> int:
+    say("command:")
+    words = [str(launch.program), *launch.setup.arguments, *launch.arguments]
+    say(f"  {untrusted_line(shlex.join(words), limit=4000)}")
+    if launch.place.jailed:
+        say("within:")
+        fence = launch.command("GATEWAY_SOCKET")
+        said = shlex.join(fence[: len(fence) - len(words)])
+        say(f"  {untrusted_line(said, limit=20_000)}")
+    say("environment (nothing else is passed on):")
+    for name, value in sorted(launch.environment(os.environ).items()):
+        say(f"  {name}={untrusted_line(value, limit=1000)}")
+    for path, text in {**launch.setup.once, **launch.setup.files}.items():
+        say(f"{path}:")
+        say("\n".join(f"  {line}" for line in untrusted(text).splitlines()))
+    return 0
+
+
+def rest_of(passed_on: Sequence[str]) -> list[str]:
+    """The agent's own words: a first `--` only says that none of ours follows."""
+    words = list(passed_on)
+    return words[1:] if words[:1] == ["--"] else words
+
+
+def no_words(passed_on: Sequence[str]) -> None:
+    if passed_on:
+        raise UsageError(f"What is {untrusted_line(passed_on[0])!r}?")

@@ -1,0 +1,90 @@
+"""The routes of agents: which there are, and the sessions that were launched from here."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+
+from fastapi import APIRouter
+
+from llm_studio.agents.registry import agents, all_installed, too_old
+from llm_studio.agents.sessions import Session, Sessions
+from llm_studio.agents.summary import advice, summary
+from llm_studio.schema import AgentSession, AgentStatus
+from llm_studio.studio.session_sums import SessionSums
+from llm_studio.studio.studio import Studio
+
+
+def agent_routes(studio: Studio) -> APIRouter:
+    router = APIRouter()
+    sessions = Sessions(studio.settings.paths.state)
+
+    @router.get("/agents", summary="Coding agents: installed, of which version, tested")
+    async def every() -> list[AgentStatus]:
+        return await asyncio.to_thread(agent_statuses)
+
+    @router.get("/agents/sessions", summary="Agents that run, and the last that ran")
+    async def running() -> list[AgentSession]:
+        found = await asyncio.to_thread(
+            lambda: [(session, session.alive) for session in sessions.all()]
+        )
+        answering = studio.reception.sessions
+        return [
+            _told(session, alive, studio.requests.sessions.get(session.id), answering)
+            for session, alive in found
+        ]
+
+    @router.get("/agents/sessions/{id_}", summary="What the requests of a session came to")
+    async def sums(id_: str) -> SessionSums:
+        return studio.requests.sessions.get(id_) or SessionSums()
+
+    return router
+
+
+def agent_statuses() -> list[AgentStatus]:
+    """Every agent; this asks the installed ones for their versions."""
+    here = all_installed(agents())
+    return [
+        AgentStatus(
+            id=agent.id,
+            title=agent.title,
+            possible=agent.possible,
+            launched=bool(agent.command) and agent.possible,
+            installed=agent.id in here,
+            path=str(here[agent.id].path) if agent.id in here else "",
+            version=here[agent.id].version if agent.id in here else "",
+            tested=agent.tested,
+            old=agent.id in here and too_old(agent, here[agent.id].version),
+            install=agent.install,
+            note=agent.note,
+        )
+        for agent in agents()
+    ]
+
+
+def _told(
+    session: Session, alive: bool, sums: SessionSums | None, answering: set[str]
+) -> AgentSession:
+    figures = asdict(sums or SessionSums()) if alive or not session.sums else session.sums
+    activity = "ended"
+    if alive:
+        activity = "answering" if session.id in answering else "idle"
+    return AgentSession(
+        id=session.id,
+        agent=session.agent,
+        directory=session.directory,
+        profile=session.profile,
+        context=session.context,
+        protection=session.protection,
+        started=session.started,
+        ended=session.ended,
+        alive=alive,
+        activity=activity,
+        requests=figures["requests"],
+        prompt_tokens=figures["prompt_tokens"],
+        cached_tokens=figures["cached_tokens"],
+        generated_tokens=figures["generated_tokens"],
+        last=figures["last"] or None,
+        summary=summary(figures),
+        advice=list(advice(figures, session.context)),
+    )
