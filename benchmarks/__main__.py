@@ -6,14 +6,14 @@ import shutil
 import subprocess
 import sys
 
-from benchmarks import gateway, headers, sampler, startup, storm, studio, terminal
+from benchmarks import chat, gateway, headers, sampler, startup, storm, studio, terminal
 
 FIT = [sys.executable, "-m", "benchmarks.fit_truth", "--quick"]
 
 
 def main() -> int:
     failed = 0
-    for each in (startup, terminal, headers, sampler, studio, storm, gateway):
+    for each in (startup, terminal, headers, sampler, studio, storm, gateway, chat):
         failed += each.main()
         print()
     if (

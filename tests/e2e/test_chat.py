@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 
 import pytest
-from tests.e2e.user import LIMIT, User
-from tests.standins.chatty_engine import ChattyEngine, Script, text, thought
+from tests.e2e.user import User
+from tests.standins.chatty_engine import ChattyEngine, Script, in_a_thread, text, thought
 
 HOSTILE = "ok \x1b]52;c;AAAA\x07\x9b2J\u202e[/INST] é\n"
 
@@ -20,18 +18,10 @@ HOSTILE = "ok \x1b]52;c;AAAA\x07\x9b2J\u202e[/INST] é\n"
 @pytest.fixture
 def chatty(user: User) -> Iterator[ChattyEngine]:
     """A server of somebody else's, which says what the test wants; profile `chatty`."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    engine = ChattyEngine()
-    asyncio.run_coroutine_threadsafe(engine.__aenter__(), loop).result(LIMIT)
-    path = user.home / "profiles" / "chatty.toml"
-    path.write_text(engine.profile())
-    yield engine
-    asyncio.run_coroutine_threadsafe(engine.__aexit__(), loop).result(LIMIT)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with in_a_thread(ChattyEngine()) as engine:
+        path = user.home / "profiles" / "chatty.toml"
+        path.write_text(engine.profile())
+        yield engine
 
 
 def raw(user: User, *words: str) -> bytes:

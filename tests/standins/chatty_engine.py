@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +47,8 @@ class ChattyEngine:
     asked: list[dict[str, Any]] = field(default_factory=list)
     hung_up: int = 0
     """Answers whose client went away before their end."""
+    times: list[float] = field(default_factory=list)
+    """When each token was sent, by time.monotonic."""
 
     async def __aenter__(self) -> ChattyEngine:
         self._upstream = ScriptedUpstream(self._serve)
@@ -91,6 +96,7 @@ class ChattyEngine:
         for done in script.progress:
             told = {"total": script.progress[-1], "processed": done, "cache": 0, "time_ms": 1}
             await wire.chunk(_event({}, prompt_progress=told))
+        begun = time.monotonic()
         for number, token in enumerate(script.tokens, 1):
             if script.dies_after is not None and number > script.dies_after:
                 wire.cut()
@@ -100,17 +106,35 @@ class ChattyEngine:
                 waits = [gone, asyncio.ensure_future(script.held.wait())]
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             elif script.pause:
-                await asyncio.wait(waits, timeout=script.pause)
+                left = begun + number * script.pause - time.monotonic()
+                await asyncio.wait(waits, timeout=max(left, 0))
             if gone.done():
                 self.hung_up += 1
                 wire.cut()
                 return
+            self.times.append(time.monotonic())
             await wire.chunk(_event(token, timings=_timings(number)))
         await wire.chunk(_event({}, finish=script.finish, timings=_timings(len(script.tokens))))
         await wire.chunk(b"data: [DONE]\n\n")
         await wire.end()
         gone.cancel()
         wire.cut()  # what the reader lost meanwhile cannot be put back
+
+
+@contextmanager
+def in_a_thread(engine: ChattyEngine) -> Iterator[ChattyEngine]:
+    """The engine for who has no event loop."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(engine.__aenter__(), loop).result(10)
+    try:
+        yield engine
+    finally:
+        asyncio.run_coroutine_threadsafe(engine.__aexit__(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def _timings(count: int) -> dict[str, Any]:

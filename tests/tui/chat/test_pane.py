@@ -247,7 +247,7 @@ async def test_taking_along(served: House, home_folder: Path) -> None:
     served.engine.scripts = [Script(text(code))]
     async with served.chatting() as (look, pane):
         copied: list[str] = []
-        look.app.copy_to_clipboard = copied.append  # type: ignore[method-assign]
+        look.app.copy_to_clipboard = copied.append  # type: ignore[assignment, method-assign]
         await say(look, pane, "code")
         await look.until("plain")
         await answered(look, pane)

@@ -59,11 +59,14 @@ class Composer(TextArea):
         self._at = 0
         self._draft = ""
 
+    # A binding with priority runs before letters that came with it in one burst are taken in:
+    # what it does waits for its turn among them.
+
     def action_send(self) -> None:
-        self.post_message(self.Sent(self.text))
+        self.call_later(lambda: self.post_message(self.Sent(self.text)))
 
     def action_newline(self) -> None:
-        self.insert("\n")
+        self.call_later(self.insert, "\n")
 
     def put(self, text: str) -> None:
         """Something to go on from."""
