@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
-from llm_studio.cli.commands import COMMANDS
+from llm_studio.cli.commands import COMMANDS, Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,20 @@ class Told:
 
 def every_command() -> tuple[Told, ...]:
     """All commands, in the order of the help."""
-    told = []
-    for command in COMMANDS:
-        module = import_module(f"llm_studio.cli.{command.module}")
-        parser = argparse.ArgumentParser(description=module.__doc__, add_help=False)
-        module.options(parser)
-        told.append(_told(parser, command.name, command.summary))
-    return tuple(told)
+    return tuple(_told(parser_of(each), each.name, each.summary) for each in COMMANDS)
+
+
+def parser_of(command: Command) -> argparse.ArgumentParser:
+    module = import_module(f"llm_studio.cli.{command.module}")
+    parser = argparse.ArgumentParser(
+        prog=f"llm-studio {command.name}", description=module.__doc__, allow_abbrev=False
+    )
+    module.options(parser)
+    if getattr(module, "PASSES_ON", False):
+        parser.add_argument(
+            "args", nargs="*", metavar="ARGS", help="for the other program, handed on as they are"
+        )
+    return parser
 
 
 def _told(parser: argparse.ArgumentParser, words: str, summary: str) -> Told:

@@ -18,7 +18,7 @@ Schema = dict[str, Any]
 
 
 def page() -> str:
-    document = _openapi()
+    document = openapi()
     groups: dict[str, list[str]] = {}
     for path, methods in document["paths"].items():
         segment = path.split("/")[1]
@@ -40,7 +40,7 @@ def page() -> str:
     return "\n".join((*lines, "", GATEWAY))
 
 
-def _openapi() -> Schema:
+def openapi() -> Schema:
     """The document that `GET /openapi.json` answers with; nothing is started for it."""
     with TemporaryDirectory() as home:
         studio = Studio(load_settings({"LLM_STUDIO_HOME": home}), {})

@@ -1,0 +1,54 @@
+"""What README.md tells people to type."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block: its language, and its lines."""
+
+    language: str
+    lines: tuple[str, ...]
+
+
+def blocks() -> Iterator[Block]:
+    for language, text in re.findall(r"^```(\w*)\n(.*?)^```", README.read_text(), re.M | re.S):
+        yield Block(language, tuple(text.splitlines()))
+
+
+def typed() -> list[str]:
+    """Every command line in a block, in order, without what is said about it."""
+    lines = []
+    for block in blocks():
+        if block.language == "sh":
+            lines += [line for line in block.lines if line.strip()]
+        elif block.language == "":
+            lines += [line[2:] for line in block.lines if line.startswith("$ ")]
+    return [re.sub(r"\s+# .*", "", line).strip() for line in lines]
+
+
+def mentioned() -> list[str]:
+    """Every command of ours in a sentence."""
+    text = re.sub(r"^```.*?^```", "", README.read_text(), flags=re.M | re.S)
+    return re.findall(r"`(llm-studio [^`]*)`", text.replace("\n", " "))
+
+
+def words(line: str) -> list[str]:
+    return shlex.split(line)
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the first table below a heading, as cells."""
+    section = README.read_text().partition(f"\n{heading}\n")[2]
+    rows = re.search(r"(?:^\|.*\n)+", section, re.M)
+    assert rows is not None, heading
+    split = [re.split(r"(?<!\\)\|", row)[1:-1] for row in rows[0].splitlines()[2:]]
+    return [[cell.strip().replace("\\|", "|") for cell in row] for row in split]
