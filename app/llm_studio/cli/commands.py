@@ -60,6 +60,12 @@ COMMANDS = (
         "image",
         "image",
     ),
+    Command(
+        "bench",
+        "ACTION",
+        "benchmarks: speed, list, show, compare, report, export, import",
+        "bench",
+    ),
     Command("history", "[SERIES…]", "figures of the past: GPUs, machine, engine", "history"),
     Command("jobs", "[ID]", "what takes long; `jobs cancel ID`", "jobs"),
     Command("token", "", "the key for writing over the management API", "token"),

@@ -21,6 +21,7 @@ from llm_studio.cli.output import (
     tokens,
 )
 from llm_studio.cli.workspace import Workspace, gpu_option, workspace
+from llm_studio.profiles.measured import Measured
 from llm_studio.profiles.summary import summarise
 from llm_studio.schema import ProfileSummary
 
@@ -50,7 +51,9 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     with workspace(arguments.gpus) as here:
-        summaries = sorted(map(summarise, here.plans()), key=lambda s: _ORDER[s.state])
+        measured = Measured.load(here.settings.paths.state)
+        found = (summarise(plan, measured) for plan in here.plans())
+        summaries = sorted(found, key=lambda s: _ORDER[s.state])
         shown = [
             summary
             for summary in summaries
@@ -72,6 +75,7 @@ def _show(summaries: list[ProfileSummary]) -> None:
         Column("CONTEXT", right=True),
         Column("SIZE", right=True),
         Column("FIT"),
+        Column("TOK/S", right=True),
     )
     visible = [summary for summary in summaries if summary.state != "template"]
     if visible:
@@ -85,6 +89,7 @@ def _row(summary: ProfileSummary) -> list[Cell | str]:
         tokens(summary.context) if summary.context else "",
         size(summary.size) if summary.size else "",
         _fit(summary),
+        f"{summary.speed:.1f}" if summary.speed else "",
     ]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from llm_studio.models.architecture import Architecture
 from llm_studio.models.gguf import Header
 from llm_studio.profiles.create import quantisation_of
+from llm_studio.profiles.measured import Measured
 from llm_studio.profiles.plan import Plan
 from llm_studio.schema import ProfileSummary
 
 
-def summarise(plan: Plan) -> ProfileSummary:
+def summarise(plan: Plan, measured: Measured | None = None) -> ProfileSummary:
     """What a listing shows; a profile that cannot be planned says why instead of hiding."""
     entry, profile = plan.entry, plan.profile
     problems = [str(problem) for problem in entry.problems]
@@ -28,7 +29,7 @@ def summarise(plan: Plan) -> ProfileSummary:
         context=context if isinstance(context, int) and context else None,
         fit=fit.verdict.value if fit else None,
         badge=fit.badge if fit else "",
-        speed=None,
+        speed=measured.speed(entry) if measured else None,
         size=plan.model.size if plan.model else None,
         summary=profile.summary if profile else "",
         tags=profile.tags if profile else [],

@@ -18,6 +18,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
 from llm_studio import __version__
+from llm_studio.bench.bench import Bench
 from llm_studio.errors import NotFound, NotReady, StudioError, UsageError
 from llm_studio.schema import (
     JobStatus,
@@ -27,6 +28,7 @@ from llm_studio.schema import (
     Status,
 )
 from llm_studio.server.agent_routes import agent_routes
+from llm_studio.server.bench_routes import bench_routes
 from llm_studio.server.chat_routes import chat_routes
 from llm_studio.server.hub_routes import hub_routes
 from llm_studio.server.image_routes import image_routes
@@ -200,6 +202,7 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
 
     api.include_router(hub_routes(studio))
     api.include_router(image_routes(studio))
+    api.include_router(bench_routes(Bench(studio)))
     api.include_router(sample_routes(studio))
     api.include_router(chat_routes(studio))
     api.include_router(agent_routes(studio))

@@ -58,6 +58,8 @@ class Jobs:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._waiters: set[asyncio.Event] = set()
         self.version = 0
+        self.closing = False
+        """Whether the studio ends, and nothing new is to begin."""
         self._recall()
 
     def __iter__(self) -> Iterator[Job]:
@@ -128,6 +130,7 @@ class Jobs:
 
     async def close(self) -> None:
         """The studio ends: what still runs is left to be found as interrupted."""
+        self.closing = True
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

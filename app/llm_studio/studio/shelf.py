@@ -23,6 +23,7 @@ from llm_studio.models.library import Library, ModelFile
 from llm_studio.probes.machine import this_machine
 from llm_studio.profiles.catalogue import Catalogue, Entry
 from llm_studio.profiles.create import id_for, quantisation_of, values_for
+from llm_studio.profiles.measured import Measured
 from llm_studio.profiles.plan import Machine, Plan
 from llm_studio.profiles.save import change, check_id, compose, save
 from llm_studio.profiles.summary import parameters_told, summarise
@@ -67,7 +68,10 @@ class Shelf:
     def summaries(self) -> list[ProfileSummary]:
         with self._library() as library:
             machine = self._machine()
-            return [summarise(Plan(entry, machine, library)) for entry in self._catalogue()]
+            measured = Measured.load(self._settings.paths.state)
+            return [
+                summarise(Plan(entry, machine, library), measured) for entry in self._catalogue()
+            ]
 
     def detail(self, id_: str, wish: Wish | None = None) -> ProfileDetail:
         """One profile; with a wish, as it would be."""

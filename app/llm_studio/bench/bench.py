@@ -1,0 +1,178 @@
+"""Benchmarks as jobs: one after the other, profile by profile; then what ran before runs again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from llm_studio.bench.asking import Asker
+from llm_studio.bench.record import Run, State
+from llm_studio.bench.results import Results, new_id
+from llm_studio.bench.stamp import stamp
+from llm_studio.bench.suite import Bout, Suite
+from llm_studio.errors import NotReady, StudioError
+from llm_studio.profiles.catalogue import Catalogue, Entry
+from llm_studio.profiles.measured import Measured
+from llm_studio.studio.jobs import Job
+from llm_studio.studio.state import Phase
+from llm_studio.studio.studio import Studio
+from llm_studio.studio.supervisor import Busy
+
+
+class Bench:
+    """All benchmarks of one studio."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self._turn = asyncio.Lock()
+        self._after: set[asyncio.Task[None]] = set()
+        self.folder = studio.settings.paths.state / "bench"
+        self.results = Results(self.folder / "results")
+
+    async def start(self, suite: Suite, profiles: Sequence[str]) -> Job:
+        """A job; without profiles, of the one that is served."""
+        wanted = list(dict.fromkeys(profiles)) or [self._served() or ""]
+        if not wanted[0]:
+            raise NotReady("No profile is served", hint="Name the profiles to benchmark.")
+        for id_ in wanted:
+            (await asyncio.to_thread(self._entry, id_)).require()
+        await suite.prepare()
+
+        async def work(job: Job) -> dict[str, Any]:
+            if self._turn.locked():
+                self._tell(job, "waits for another benchmark", None)
+            async with self._turn:
+                return await self._series(job, suite, wanted)
+
+        return self._studio.jobs.start("bench", f"{suite.title} of {', '.join(wanted)}", work)
+
+    async def _series(self, job: Job, suite: Suite, profiles: Sequence[str]) -> dict[str, Any]:
+        before = self._served()
+        done: list[dict[str, Any]] = []
+        failed: list[str] = []
+        try:
+            for number, id_ in enumerate(profiles):
+                place = (number, len(profiles))
+                try:
+                    done.append(await self._one(job, suite, id_, place))
+                except StudioError as error:
+                    failed.append(f"{id_}: {error.sentence}")
+        finally:
+            self._bring_back(before)
+        if not done:
+            raise StudioError("Nothing could be measured", why="\n".join(failed))
+        job.message = f"{len(done)} of {len(profiles)} measured"
+        return {"runs": done, "failed": failed, "before": before}
+
+    async def _one(
+        self, job: Job, suite: Suite, id_: str, place: tuple[int, int]
+    ) -> dict[str, Any]:
+        number, count = place
+
+        def told(message: str, fraction: float | None) -> None:
+            whole = None if fraction is None else (number + min(fraction, 1.0)) / count
+            self._tell(job, f"{id_}: {message}" if count > 1 else message, whole)
+
+        told("loading", None)
+        entry = await asyncio.to_thread(self._entry, id_)
+        await self._serve(id_)
+        begun = time.time()
+        running = self._studio.berths.main.supervisor.serving
+        async with Asker(self._studio.reception, id_) as asker:
+            try:
+                props = await asker.props()
+            except StudioError:
+                props = {}  # somebody else's server
+        sample = self._studio.samples.sampler.look()
+        stamped = await asyncio.to_thread(stamp, entry, running, props, sample)
+        bout = Bout(self._studio, entry, told)
+        beside = sorted(self._studio.berths.beside)
+        if beside:
+            bout.notes.append(f"served beside it: {', '.join(beside)}")
+        state: State = "failed"
+        try:
+            await suite.run(bout)
+            state = "done"
+        except asyncio.CancelledError:
+            state = "cancelled"
+            raise
+        except StudioError as error:
+            bout.notes.append(f"ended early: {error.sentence}")
+            if bout.empty:
+                raise
+        finally:
+            if not bout.empty:
+                run = Run(
+                    id=new_id(suite.name, id_, begun), suite=suite.name, profile=id_,
+                    name=entry.require().name, state=state, started=begun, ended=time.time(),
+                    stamp=stamped, settings=bout.settings, points=bout.points, tasks=bout.tasks,
+                    scores=bout.scores, notes=bout.notes,
+                )  # fmt: skip
+                self._keep(run, entry)
+        return {"id": run.id, "profile": id_, "state": state, "speed": run.speed}
+
+    def _keep(self, run: Run, entry: Entry) -> None:
+        """At once and without a pause, so that no cancelling comes between."""
+        self.results.add(run)
+        state = self._studio.settings.paths.state
+        measured = Measured.load(state)
+        if run.speed and (not run.disturbed or measured.speed(entry) is None):
+            measured.keep(state, entry.id, run.stamp.settings, run.speed)
+
+    def _entry(self, id_: str) -> Entry:
+        return Catalogue.load(self._studio.settings.paths.profiles).get(id_)
+
+    def _tell(self, job: Job, message: str, fraction: float | None) -> None:
+        job.message, job.fraction = message, fraction
+        self._studio.jobs.touch(job)
+
+    # What is served
+
+    def _served(self) -> str | None:
+        state = self._studio.store.state
+        return None if state.phase in (Phase.STOPPED, Phase.FAILED) else state.profile
+
+    async def _serve(self, id_: str) -> None:
+        """The profile as it is written now, so it is loaded anew unless it is served."""
+        job: Job | None = None
+        for _ in range(3):
+            try:
+                job = self._studio.switch(id_)
+                break
+            except Busy as busy:
+                await self._studio.jobs.ended(busy.job)
+        else:
+            raise NotReady("Other switches come between all the time")
+        if job is not None and (await self._studio.jobs.ended(job)).state != "done":
+            raise StudioError(job.error or f"{id_} was not loaded", hint=job.hint)
+
+    def _bring_back(self, before: str | None) -> None:
+        """By itself: a benchmark that is cancelled does not wait for it, nor leaves it out."""
+        if self._studio.jobs.closing or self._served() == before:
+            return
+        task = asyncio.create_task(self._serve_again(before), name="after a benchmark")
+        self._after.add(task)
+        task.add_done_callback(self._after.discard)
+
+    async def _serve_again(self, before: str | None) -> None:
+        operation = self._studio.berths.main.supervisor.operation
+        if operation is not None and operation[0]:
+            self._studio.jobs.cancel(operation[1].id)
+            await self._studio.jobs.ended(operation[1])
+        with contextlib.suppress(StudioError):
+            if before is None:
+                self._studio.stop()
+            else:
+                await self._serve(before)
+
+    # What it will take
+
+    def estimate(self, suite: str, profile: str) -> float | None:
+        """Seconds that the last such run took; nothing where there was none. Blocks."""
+        for run in reversed(self.results.all()):
+            if (run.suite, run.profile, run.state) == (suite, profile, "done"):
+                return run.ended - run.started
+        return None

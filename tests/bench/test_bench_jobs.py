@@ -1,0 +1,100 @@
+"""Benchmarks as jobs of a studio, on the embedded engine with a tiny model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.conftest import Home
+
+from llm_studio.bench.bench import Bench
+from llm_studio.bench.speed_suite import SpeedSuite
+from llm_studio.engines.registry import create_engines
+from llm_studio.errors import NotFound, NotReady
+from llm_studio.settings import load_settings
+from llm_studio.studio.jobs import Job
+from llm_studio.studio.state import Phase
+from llm_studio.studio.studio import Studio
+
+pytestmark = pytest.mark.anyio
+QUICK = SpeedSuite(quick=True, engine_alone=False)
+
+
+@pytest.fixture
+async def studio(home: Home) -> AsyncIterator[Studio]:
+    home.model()
+    for id_ in ("one", "two"):
+        home.profile(
+            id_,
+            f'name = "{id_}"\n[model]\nfile = "tiny.gguf"\n[engine]\nkind = "process"\n'
+            "[server]\ncontext = 1024\nparallel = 1\nthreads = 1\n",
+        )
+    settings = load_settings()
+    studio = Studio(settings, create_engines(settings))
+    await studio.start()
+    yield studio
+    for job in studio.stop():
+        await studio.jobs.ended(job)
+    await studio.close()
+
+
+async def ended(studio: Studio, job: Job) -> Job:
+    async with asyncio.timeout(50):
+        return await studio.jobs.ended(job)
+
+
+async def until(studio: Studio, phase: Phase, profile: str | None) -> None:
+    async with asyncio.timeout(30):
+        while (studio.store.state.phase, studio.store.state.profile) != (phase, profile):
+            await studio.store.changed(studio.store.state.version, 5)
+
+
+async def test_profiles_in_a_row_and_then_what_ran_before(studio: Studio) -> None:
+    first = studio.switch("one")
+    assert first is not None
+    await ended(studio, first)
+    bench = Bench(studio)
+    job = await ended(studio, await bench.start(QUICK, ["two", "one"]))
+    assert (job.state, job.error) == ("done", "")
+    runs = bench.results.all()
+    assert [(run.profile, run.state) for run in runs] == [("two", "done"), ("one", "done")]
+    for run in runs:
+        kinds = [point.kind for point in run.points]
+        assert kinds[:3] == ["prompt", "prompt", "answer"]
+        assert "users" in kinds
+        cold, _, answer = run.points[:3]
+        assert run.speed == answer.measures["speed"].median > 0
+        engine = answer.measures["engine_speed"].median
+        assert engine > 0
+        assert len(cold.measures["engine_prompt_speed"].values) == 3
+        assert cold.measures["first_token"].median > run.points[1].measures["first_token"].median
+        assert run.stamp.build
+        assert run.stamp.cores
+        assert run.settings["context"] == 1024
+    summaries = {each.id: each.speed for each in await studio.profiles()}
+    assert summaries == {"one": runs[1].speed, "two": runs[0].speed}
+    await until(studio, Phase.READY, "one")
+
+
+async def test_a_cancelled_benchmark_keeps_what_it_measured(studio: Studio) -> None:
+    bench = Bench(studio)
+    job = await bench.start(SpeedSuite(quick=False, engine_alone=False), ["two"])
+    async with asyncio.timeout(40):
+        while "answer of" not in job.message:
+            await studio.jobs.changed(studio.jobs.version, 5)
+    studio.cancel(job.id)
+    assert (await ended(studio, job)).state == "cancelled"
+    (run,) = bench.results.all()
+    assert run.state == "cancelled"
+    assert {point.kind for point in run.points} == {"prompt"}
+    await until(studio, Phase.STOPPED, None)  # nothing ran before
+
+
+async def test_what_cannot_be_measured_is_refused_at_once(studio: Studio) -> None:
+    bench = Bench(studio)
+    with pytest.raises(NotReady):
+        await bench.start(QUICK, [])
+    with pytest.raises(NotFound):
+        await bench.start(QUICK, ["one", "nosuch"])
+    assert not list(studio.jobs)
