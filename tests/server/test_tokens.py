@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,12 +80,14 @@ RESPONSES = events(
     },
 )
 STREAMS = {
-    "openai": (OPENAI, ALL),
-    "openai with usage": (OPENAI + events({"choices": [], "usage": USAGE}), ALL),
+    "openai": (OPENAI, replace(ALL, stop="length")),
+    "openai with usage": (
+        OPENAI + events({"choices": [], "usage": USAGE}), replace(ALL, stop="length")
+    ),
     "anthropic": (ANTHROPIC, Tokens(prompt=26, cached=24, generated=3)),
     "llama.cpp": (LLAMA, ALL),
     "responses": (RESPONSES, ALL),
-}
+}  # fmt: skip
 
 
 def read(body: bytes, cut: int, *, stream: bool = True) -> TokenReader:

@@ -27,7 +27,7 @@ def figures(sample: dict[str, Any]) -> Iterator[str]:
             yield styled(f"  GPU {gpu['index']:<5} {name}: {untrusted_line(gpu['fault'])}", "red")
         else:
             yield f"  GPU {gpu['index']:<5} {name}: {', '.join(_of_gpu(gpu))}{_age(sample, gpu)}"
-    for alert in sample["alerts"]:
+    for alert in sample.get("alerts", ()):
         if alert["kind"] not in ("gpu", "burst"):  # said by the lines above
             yield styled(f"  {untrusted_line(alert['text'], limit=500)}", "yellow")
     for note in sample["notes"]:

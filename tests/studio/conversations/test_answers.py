@@ -241,6 +241,6 @@ async def test_tool_calls_are_kept_as_such(room: Room) -> None:
 
 
 async def test_tokens_are_counted_by_the_model_or_guessed(room: Room) -> None:
-    assert (await room.chats.count("a b c")).model_dump() == {"tokens": 3, "exact": True}
+    assert (await room.chats.outlook.count("a b c")).model_dump() == {"tokens": 3, "exact": True}
     await room.desk.shut(None)
-    assert (await room.chats.count("12345")).model_dump() == {"tokens": 2, "exact": False}
+    assert (await room.chats.outlook.count("12345")).model_dump() == {"tokens": 2, "exact": False}

@@ -8,6 +8,8 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from llm_studio.errors import NotFound, NotReady, StudioError, UsageError
 from llm_studio.models.hub.offers import RemoteFile
 from llm_studio.text import untrusted_line
@@ -55,16 +57,22 @@ class Hub:
         return [_file(each) for each in info.siblings or () if _safe(each.rfilename)]
 
     def search(self, words: str, limit: int) -> list[tuple[str, int]]:
-        """Repositories with GGUF files, the most fetched first: a name and how often."""
-        library: Any = importlib.import_module("huggingface_hub")
-        api = library.HfApi(endpoint=self.endpoint)
+        """Repositories with GGUF files, the most fetched first: a name and how often.
+
+        By hand, since the library tries a hub that does not answer for half a minute.
+        """
+        asked = {"search": words, "filter": "gguf", "sort": "downloads", "limit": str(limit)}
+        token = self.token
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            found = list(
-                api.list_models(search=words, filter="gguf", sort="downloads", limit=limit)
+            answer = httpx.get(
+                f"{self.endpoint}/api/models", params=asked, headers=headers, timeout=PATIENCE
             )
-        except Exception as error:
+            answer.raise_for_status()
+            found = answer.json()
+            return [(untrusted_line(each["id"]), int(each.get("downloads") or 0)) for each in found]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise self._told(error, words) from error
-        return [(untrusted_line(each.id), int(each.downloads or 0)) for each in found]
 
     def address(self, repository: str, path: str) -> str:
         library: Any = importlib.import_module("huggingface_hub")
