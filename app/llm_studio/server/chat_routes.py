@@ -175,11 +175,13 @@ def _whole(routes: APIRouter, studio: Studio) -> None:
         conversation: Annotated[str, Query(max_length=40)] = "",
         profile: Annotated[str, Query(max_length=200)] = "",
     ) -> ChatFacts:
-        return await chats.facts(await chats.get(conversation) if conversation else None, profile)
+        return await chats.outlook.facts(
+            await chats.get(conversation) if conversation else None, profile
+        )
 
     @routes.post("/tokens", summary="How many tokens a text has")
     async def tokens(body: Counted) -> TokenCount:
-        return await chats.count(body.text, body.profile)
+        return await chats.outlook.count(body.text, body.profile)
 
     @routes.get("/{id_}", summary="A conversation, every branch of it")
     async def one(id_: str) -> ConversationTold:

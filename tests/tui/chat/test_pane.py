@@ -190,6 +190,7 @@ async def test_two_answers_stand_beside_each_other(served: House) -> None:
         await look.until("By the other")
         line = next(line for line in look.lines if "By the other" in line)
         assert line.index("By the first") < line.index("By the other")
+        await answered(look, pane)
         await look.press("escape")
         assert "By the other" not in look.text
 

@@ -5,25 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from llm_studio.errors import StudioError
 from llm_studio.profiles.profile import Profile
 from llm_studio.schema_chat import ToolCall
-from llm_studio.studio.conversations import prompt
 from llm_studio.studio.conversations.conversation import Conversation, ended_record
 from llm_studio.studio.conversations.engine import Abilities, Engines, Part, Refused
 from llm_studio.studio.conversations.message import Message
 from llm_studio.studio.conversations.meter import Meter
+from llm_studio.studio.conversations.request import Request
 from llm_studio.studio.desk import RequestRecord, Target
 from llm_studio.text import untrusted_line
 
 WRITTEN = 0.25
 """Seconds in which pieces gather, to be written together."""
-ROOM = 1024
-"""Tokens that are kept free for an answer where old messages are left out."""
 
 
 class House(Protocol):
@@ -157,68 +155,21 @@ class Answering:
                 body["chat_template_kwargs"] = {"enable_thinking": False}
                 await self._take(target, body)
 
+    async def _request(self, target: Target, abilities: Abilities) -> dict[str, Any]:
+        house, conversation, wish = self._house, self._conversation, self._wish
+        profile = await house.profile(target.profile)
+        request = Request(
+            conversation, self.message, profile, lambda key: house.picture(conversation, key)
+        )
+        body = await request.body(
+            target, abilities, house.engines, trim=wish.trim, resume=wish.resume
+        )
+        self.message.settings, self.message.left_out = request.held, request.left_out
+        return body
+
     def _enter(self, stage: str) -> None:
         self.stage = stage
         self._tell()
-
-    # The request
-
-    async def _request(self, target: Target, abilities: Abilities) -> dict[str, Any]:
-        conversation, message = self._conversation, self.message
-        profile = await self._house.profile(target.profile)
-        held = prompt.effective(profile, conversation.settings)
-        body = prompt.request_body(held, profile, llama=abilities.llama)
-        if target.model:
-            body["model"] = target.model
-        path = prompt.since_summary(conversation.path(message.parent))
-        trimming = self._wish.trim
-        if message.role == "summary":
-            held = {key: value for key, value in held.items() if key != "system_prompt"}
-            ask = Message(0, 0, "user")
-            ask.text.add(prompt.SUMMARISE)
-            path, trimming = [*path, ask], True
-            for key in ("response_format", "grammar"):
-                body.pop(key, None)
-        message.settings = {k: v for k, v in held.items() if k != "system_prompt" or v}
-
-        async def pictures(key: str) -> bytes:
-            return await self._house.picture(conversation, key)
-
-        async def told(path: list[Message]) -> dict[str, Any]:
-            resumed = [message] if self._wish.resume else []
-            return {
-                "messages": await prompt.messages_of([*path, *resumed], held, profile, pictures)
-            }
-
-        body |= await told(path)
-        if self._wish.resume and not abilities.llama:
-            body |= {"continue_final_message": True, "add_generation_prompt": False}
-        if trimming and abilities.context:
-            left = await self._fitting(target, body, path, abilities.context, told)
-            message.left_out = len(path) - len(left)
-        return body
-
-    async def _fitting(
-        self,
-        target: Target,
-        body: dict[str, Any],
-        path: list[Message],
-        context: int,
-        told: Callable[[list[Message]], Awaitable[dict[str, Any]]],
-    ) -> list[Message]:
-        """The newest messages that fit, which `body` holds then; the last one always stays."""
-        room = context - min(ROOM, context // 4)
-        while len(path) > 1:
-            count = await self._house.engines.count_prompt(target, body)
-            if count is None or count <= room:
-                break
-            share = (count - room) / count
-            out = min(max(int(len(path) * share / 2), 1), len(path) - 1)
-            path = path[out:]
-            while len(path) > 1 and path[0].role == "assistant":
-                path = path[1:]  # what follows must not begin with an answer
-            body |= await told(path)
-        return path
 
     # The stream
 
@@ -305,37 +256,3 @@ def _call(calls: list[ToolCall], delta: Any) -> None:
         name=calls[at].name + (name if isinstance(name, str) else ""),
         arguments=calls[at].arguments + (arguments if isinstance(arguments, str) else ""),
     )
-
-
-async def updates(answering: Answering, thought: int, text: int) -> AsyncIterator[dict[str, Any]]:
-    """What comes after so many characters of thought and text, as it comes; ends with the answer.
-
-    Each update says with which lengths to go on after it.
-    """
-    message, told_at, stage, tools = answering.message, 0.0, "", -1
-    while True:
-        over = answering.task.done()
-        waits = asyncio.ensure_future(answering.changed())
-        new_thought, new_text = message.thought.after(thought), message.text.after(text)
-        thought, text = max(thought, message.thought.length), max(text, message.text.length)
-        update: dict[str, Any] = {}
-        if new_thought or new_text:
-            update |= {"thought": new_thought, "text": new_text}
-        size = sum(len(each.name) + len(each.arguments) for each in message.tools)
-        if message.tools and size != tools:
-            tools = size
-            update["tools"] = [each.model_dump() for each in message.tools]
-        if answering.stage != stage:
-            stage = update["stage"] = answering.stage
-        if message.progress is not None:
-            update["progress"] = message.progress.model_dump()
-        if update and (time.monotonic() - told_at > WRITTEN):
-            told_at = time.monotonic()
-            update["figures"] = answering.figures
-        if update:
-            yield {**update, "mark": f"{thought}.{text}"}
-        if over:
-            waits.cancel()
-            return
-        await asyncio.wait([waits, answering.task], return_when=asyncio.FIRST_COMPLETED)
-        waits.cancel()

@@ -12,28 +12,25 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-from llm_studio.errors import NotReady, StudioError, UsageError
+from llm_studio.errors import NotReady, UsageError
 from llm_studio.profiles.profile import Profile
 from llm_studio.schema_chat import (
-    ChatFacts,
     ChatSettings,
     ConversationSummary,
     Given,
     Sent,
-    TokenCount,
 )
 from llm_studio.studio.conversations import prompt
-from llm_studio.studio.conversations.answering import Answering, Wish, updates
+from llm_studio.studio.conversations.answering import Answering, Wish
 from llm_studio.studio.conversations.archive import Archive
 from llm_studio.studio.conversations.conversation import Conversation, message_record
-from llm_studio.studio.conversations.engine import Abilities, Engines
+from llm_studio.studio.conversations.engine import Engines
+from llm_studio.studio.conversations.following import ended, updates
 from llm_studio.studio.conversations.message import Attachment, Growing, Message, whole
+from llm_studio.studio.conversations.outlook import Outlook
 from llm_studio.studio.desk import Refusal, RequestRecord, Target
 from llm_studio.studio.reception import Reception
 from llm_studio.text import untrusted_line
-
-CHARACTERS = 4
-"""Of which a token has about so many, where no tokenizer can be asked."""
 
 
 class Chats:
@@ -57,9 +54,7 @@ class Chats:
         self._reception = reception
         self.remember = remember
         self._serve = serve
-        self._profile = profile
-        self._last = last
-        self._state = state
+        self.outlook = Outlook(reception, self.engines, profile=profile, last=last, state=state)
         self._answering: dict[tuple[str, int], Answering] = {}
 
     async def close(self) -> None:
@@ -81,7 +76,7 @@ class Chats:
         await self._serve(profile)
 
     async def profile(self, id_: str) -> Profile | None:
-        return await asyncio.to_thread(self._profile, id_) if id_ else None
+        return await self.outlook.profile(id_)
 
     async def picture(self, conversation: Conversation, key: str) -> bytes:
         return await self.archive.picture(conversation, key)
@@ -302,48 +297,4 @@ class Chats:
         answering = self._answering.get((conversation.id, number))
         if answering is not None:
             return updates(answering, thought, text)
-        return _ended(conversation.get(number), thought, text)
-
-    async def facts(self, conversation: Conversation | None, profile: str = "") -> ChatFacts:
-        """What holds before a message is sent."""
-        target = self._target(profile)
-        abilities = await self.engines.abilities(target) if target else Abilities()
-        name = target.profile if target else profile or self._last()
-        if not name and conversation is not None:
-            name = conversation.summary().profile
-        found = await self.profile(name)
-        settings = conversation.settings if conversation else ChatSettings()
-        return ChatFacts(
-            profile=name,
-            ready=target is not None,
-            state=self._state(),
-            context=abilities.context,
-            vision=abilities.vision,
-            levels=list(found.client.reasoning_levels or ()) if found else [],
-            settings=prompt.explained(found, settings),
-        )
-
-    async def count(self, text: str, profile: str = "") -> TokenCount:
-        """Tokens of a text, by the model that is served; a guess where none can be asked."""
-        target = self._target(profile)
-        if target is not None:
-            found = await self.engines.count(target, text)
-            if found is not None:
-                return TokenCount(tokens=found, exact=True)
-        return TokenCount(tokens=-(-len(text) // CHARACTERS), exact=False)
-
-    def _target(self, profile: str) -> Target | None:
-        try:
-            return self._reception.glance(profile)
-        except StudioError:
-            return None
-
-
-async def _ended(message: Message, thought: int, text: int) -> AsyncIterator[dict[str, Any]]:
-    """All that is left to tell of an answer that is over."""
-    yield {
-        "thought": message.thought.after(thought),
-        "text": message.text.after(text),
-        "tools": [each.model_dump() for each in message.tools],
-        "mark": f"{message.thought.length}.{message.text.length}",
-    }
+        return ended(conversation.get(number), thought, text)

@@ -76,7 +76,7 @@ class Deeds:
 
     async def regenerate(self) -> None:
         pane, message = self._pane, self._message
-        wish = await pane.wish()
+        wish = await pane.sending.wish()
         if wish is None:
             return
         if message.cause == "context":
@@ -131,14 +131,14 @@ class Deeds:
         last = pane.talk.path[-1]
         if last.role != "assistant":
             raise NotReady("There is nothing to summarise yet")
-        wish = await pane.wish()
+        wish = await pane.sending.wish()
         if wish is not None:
             await self._ask("POST", f"/messages/{last.id}/summarise", wish)
             await pane.reload()
 
     async def resume(self) -> None:
         pane, message = self._pane, self._message
-        wish = await pane.wish()
+        wish = await pane.sending.wish()
         if wish is not None:
             await self._ask("POST", f"/messages/{message.id}/continue", wish)
             pane.transcript.follow()

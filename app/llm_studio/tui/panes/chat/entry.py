@@ -29,6 +29,7 @@ class Entry:
         self._key: tuple[object, ...] = ()
         self._rows: list[Row] = []
         self._body = Body()
+        self._thought: tuple[tuple[int, int, bool], list[Row]] = ((0, 0, False), [])
 
     def rows(self, width: int) -> list[Row]:
         message = self.message
@@ -100,16 +101,22 @@ class Entry:
         parts = " · ".join([word, *told])
         yield Row([(f"{sign} {parts}", "dim")])
         if self.open or thinking:
-            text = message.thought.strip()
-            if not self.open:
-                text = text[-GLIMPSE * width :]
-            rows = [
-                Row([("▏ ", "dim"), *((part, "dim em") for part, _ in spans)])
-                for spans in wrapped([(text, "")], width - 2)
-            ]
-            yield from rows if self.open else rows[-GLIMPSE:]
+            key = (len(message.thought), width, self.open)
+            if key != self._thought[0]:
+                self._thought = (key, self._thought_rows(width))
+            yield from self._thought[1]
         if message.text:
             yield Row([])
+
+    def _thought_rows(self, width: int) -> list[Row]:
+        text = self.message.thought.strip()
+        if not self.open:
+            text = text[-GLIMPSE * width :]
+        rows = [
+            Row([("▏ ", "dim"), *((part, "dim em") for part, _ in spans)])
+            for spans in wrapped([(text, "")], width - 2)
+        ]
+        return rows if self.open else rows[-GLIMPSE:]
 
     def _ending(self, width: int) -> Iterable[Row]:
         message = self.message

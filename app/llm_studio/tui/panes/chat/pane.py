@@ -12,18 +12,18 @@ from textual.content import Content
 from textual.widgets import Static
 from textual.worker import Worker
 
-from llm_studio.errors import NotReady, StudioError
+from llm_studio.errors import StudioError
 from llm_studio.tui.actions import bindings_of
-from llm_studio.tui.dialogs import STAY, Choice, Question
 from llm_studio.tui.figures import counted
-from llm_studio.tui.pane import Pane
 from llm_studio.tui.panes.chat import ACTIONS
+from llm_studio.tui.panes.chat.acting import Acting
 from llm_studio.tui.panes.chat.composer import Composer
 from llm_studio.tui.panes.chat.deeds import Deeds
 from llm_studio.tui.panes.chat.feed import Follower, ask
 from llm_studio.tui.panes.chat.files import Attached, attached_text
 from llm_studio.tui.panes.chat.markdown.document import Document
 from llm_studio.tui.panes.chat.model import Message, Talk
+from llm_studio.tui.panes.chat.sending import Sending
 from llm_studio.tui.panes.chat.status import ChatStatus, status_of
 from llm_studio.tui.panes.chat.transcript import Transcript
 from llm_studio.tui.view import View
@@ -32,7 +32,7 @@ WIDE = 110
 """Columns from which two answers stand beside each other."""
 
 
-class ChatPane(Pane):
+class ChatPane(Acting):
     DEFAULT_CSS = """
     ChatPane #talks { height: 1fr; }
     ChatPane #talks.-narrow { layout: vertical; }
@@ -54,6 +54,7 @@ class ChatPane(Pane):
         self.other = 0
         """The answer that is shown beside."""
         self.deeds = Deeds(self)
+        self.sending = Sending(self)
         self._followed: dict[int, Worker[None]] = {}
         self._told: object = None
         self._opened = False
@@ -196,7 +197,7 @@ class ChatPane(Pane):
             return
         for transcript in self.query(Transcript):
             transcript.grew()
-        self._tell()
+        self.tell()
 
     def _ended(self, message: Message) -> None:
         self._followed.pop(message.id, None)
@@ -230,7 +231,7 @@ class ChatPane(Pane):
         self.transcript.show(path, [self._place(each) for each in path])
         if beside.display:
             beside.show(other, [self._place(each) for each in other])
-        self._tell()
+        self.tell()
         self.refresh_bindings()
 
     def _place(self, message: Message) -> str:
@@ -249,7 +250,7 @@ class ChatPane(Pane):
             return f"{profile} is not loaded. Write all the same: it is offered when you send."
         return "No model is loaded. m picks one; or go to Models, with 1."
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
         other = self.talk.messages.get(self.other)
         parts = status_of(self.talk, self.facts, other.profile if other else "")
         if self.editing is not None:
@@ -268,43 +269,7 @@ class ChatPane(Pane):
 
     def on_composer_sent(self, event: Composer.Sent) -> None:
         if event.text.strip() or self.along:
-            self.studio.do(self._send(event.text))
-
-    async def _send(self, text: str) -> None:
-        wish = await self.wish()
-        if wish is None:
-            return
-        id_, editing = await self.begun(), self.editing
-        if editing is not None:
-            await self.ask("POST", f"/{id_}/messages/{editing.id}/edit", {"text": text, **wish})
-        else:
-            body = {"text": text, "attachments": [each.body for each in self.along], **wish}
-            await self.ask("POST", f"/{id_}/messages", body)
-        self.editing, self.along, self.other = None, [], 0
-        self.composer.clear_written()
-        self.transcript.follow()
-        await self.reload()
-
-    async def wish(self) -> dict[str, Any] | None:
-        """How the next answer is wished for; None where the user would rather not."""
-        await self.learn()
-        status = self.studio.view.status
-        if self.facts["ready"] or (status and status.state in ("asleep", "starting", "loading")):
-            return {}
-        profile = self.facts["profile"]
-        if not profile:
-            raise NotReady("No model is loaded", hint="m picks one; then send again.")
-        answer = await self.app.push_screen_wait(
-            Question(
-                f"Load {profile}?",
-                "No model is loaded. The message is sent as soon as it is ready.",
-                (
-                    Choice("load", "y", f"Load {profile} and send"),
-                    Choice(STAY, "n", "Not now", "m picks another"),
-                ),
-            )
-        )
-        return {"profiles": [profile], "load": True} if answer.id else None
+            self.studio.do(self.sending.send(event.text))
 
     def on_composer_pasted(self, event: Composer.Pasted) -> None:
         lines = event.text.count("\n") + 1
@@ -313,27 +278,11 @@ class ChatPane(Pane):
 
     def attach(self, attached: Attached) -> None:
         self.along = [*self.along, attached]
-        self._tell()
+        self.tell()
         if not attached.picture:
-            self.run_worker(self._count(attached), group="count")
-
-    async def _count(self, attached: Attached) -> None:
-        """Its tokens, by the model's own tokenizer."""
-        try:
-            told = await self.ask("POST", "/tokens", {"text": attached.body["text"]})
-        except (StudioError, OSError, ValueError):
-            return
-        about = "" if told["exact"] else "about "
-        counted_one = Attached(
-            attached.name, attached.body, f"{about}{counted(told['tokens'], 'token')}"
-        )
-        self.along = [counted_one if each is attached else each for each in self.along]
-        self._tell()
+            self.run_worker(self.sending.count(attached), group="count")
 
     # Actions
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self.deeds.possible(action)
 
     def action_send(self) -> None:
         self.composer.action_send()
@@ -350,7 +299,7 @@ class ChatPane(Pane):
         elif self.editing is not None:
             self.editing = None
             self.composer.put("")
-            self._tell()
+            self.tell()
         elif self.composer.has_focus:
             self.transcript.focus()
         elif self.other:
@@ -363,60 +312,6 @@ class ChatPane(Pane):
     def action_private(self) -> None:
         self.clear(private=True)
 
-    def action_open(self) -> None:
-        self.studio.do(self.deeds.choose())
-
-    def action_regenerate(self) -> None:
-        self.studio.do(self.deeds.regenerate())
-
-    def action_edit(self) -> None:
-        self.deeds.edit()
-
-    def action_resume(self) -> None:
-        self.studio.do(self.deeds.resume())
-
-    def action_branch(self) -> None:
-        self.studio.do(self.deeds.branch())
-
-    def action_sibling(self, step: int) -> None:
-        self.studio.do(self.deeds.sibling(step))
-
-    def action_fold(self) -> None:
-        self.transcript.fold()
-
-    def action_copy(self) -> None:
-        self.deeds.copy()
-
-    def action_copy_code(self) -> None:
-        self.studio.do(self.deeds.copy_code())
-
-    def action_save_code(self) -> None:
-        self.studio.do(self.deeds.save_code())
-
-    def action_external(self) -> None:
-        self.studio.do(self.deeds.external())
-
-    def action_attach(self) -> None:
-        self.studio.do(self.deeds.attach())
-
     def action_detach(self) -> None:
         self.along = []
-        self._tell()
-
-    def action_settings(self) -> None:
-        self.studio.do(self.deeds.settings())
-
-    def action_compare(self) -> None:
-        self.studio.do(self.deeds.compare())
-
-    def action_summarise(self) -> None:
-        self.studio.do(self.deeds.summarise())
-
-    def action_rename(self) -> None:
-        self.studio.do(self.deeds.rename())
-
-    def action_export(self) -> None:
-        self.studio.do(self.deeds.export())
-
-    def action_remove(self) -> None:
-        self.studio.do(self.deeds.remove())
+        self.tell()
