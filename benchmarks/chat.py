@@ -46,7 +46,8 @@ def streaming(seen: Seen, engine: ChattyEngine) -> tuple[list[float], float]:
     engine.times.clear()
     for key in "go\r":
         seen.key(key)
-    newest, delays = -1, []
+    newest = -1
+    delays: list[float] = []
     seen.until(seen.shows(r"w0040"))
     cpu, begun = seen.cpu(), time.monotonic()
 
