@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -177,4 +179,32 @@ async def test_what_is_found_late_does_not_stay_beside_what_is_started(
     await second.berths.settle("scripted")
     await second.main.until(Phase.LOADING)
     assert second.main.engine.alive == ["b"]
+    await second.close()
+
+
+async def test_an_engine_that_does_not_answer_keeps_nobody_waiting(
+    quay: Quay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest is adopted meanwhile, and it later."""
+    monkeypatch.setattr(berths, "PATIENCE", 0.05)
+    await quay.up("a")
+    await quay.berths.close()
+    silent, answers = ScriptedEngine(), asyncio.Event()
+    silent.kind = "docker"
+    there = silent.running
+
+    async def running() -> Sequence[Running]:
+        await answers.wait()
+        return await there()
+
+    monkeypatch.setattr(silent, "running", running)
+    second = Quay(quay.folder, quay.main.engine)
+    began = time.monotonic()
+    await second.berths.adopt({"docker": silent, "scripted": quay.main.engine})
+    assert time.monotonic() - began < 2
+    assert second.main.store.state.profile == "a"
+    assert second.berths._unasked == {"docker": silent}
+    answers.set()
+    await second.berths.settle("docker")
+    assert second.berths._unasked == {}
     await second.close()

@@ -9,10 +9,12 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from llm_studio.engines.base import Engine, Launch, Running, Vitals
 from llm_studio.engines.health import HealthProbe
 from llm_studio.errors import StudioError
+from llm_studio.studio.bookmark import Bookmark
 from llm_studio.studio.desk import Desk, Target
 from llm_studio.studio.ending import explained
 from llm_studio.studio.follow import LogFollower
@@ -87,11 +89,12 @@ class Attendant:
         jobs: Jobs,
         health: HealthProbe,
         stall_limit: float = STALL_LIMIT,
+        folder: Path | None = None,
         free: Free = dict,
         loaded: Callable[[Launch, Mapping[str, float], Memory], None] = lambda *_: None,
     ) -> None:
-        """`loaded` is told of each load: the MiB that the engine says it took, and the bytes that
-        are gone."""
+        """`folder` keeps what belongs to running engines. `loaded` is told of each load: the MiB
+        that the engine says it took, and the bytes that are gone."""
         self.desk = desk
         self.store = store
         self.log = log
@@ -99,6 +102,7 @@ class Attendant:
         self.health = health
         self.now: Current | None = None
         self._stall_limit = stall_limit
+        self._folder = folder
         self._free = free
         self._loaded = loaded
 
@@ -122,7 +126,8 @@ class Attendant:
 
     def attach(self, running: Running, engine: Engine, *, adopted: bool) -> Current:
         """From now on this engine is ours to look after."""
-        follower = LogFollower(engine, running, self.log)
+        bookmark = Bookmark(self._folder, running.instance)
+        follower = LogFollower(engine, running, self.log, bookmark)
         follower.start()
         self.now = Current(running, engine, follower)
         self.store.replace(

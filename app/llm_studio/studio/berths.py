@@ -27,6 +27,10 @@ ASK_AGAIN = (2.0, 60.0)
 """Seconds until an engine that did not answer is asked again: at first, and at most."""
 
 
+PATIENCE = 1.0
+"""Seconds for which a studio that starts waits for what engines tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Berth:
     """One place for an engine."""
@@ -48,7 +52,7 @@ class Berths:
         self._kept = kept
         self._log = log
         self._unasked: dict[str, Engine] = {}
-        """Engines that could not tell what an earlier studio left there."""
+        """Engines that have not told yet what an earlier studio left there."""
         self._settling = asyncio.Lock()
         self._asking: asyncio.Task[None] | None = None
 
@@ -109,17 +113,28 @@ class Berths:
             return frozenset()
 
     async def adopt(self, engines: Mapping[str, Engine]) -> None:
-        """Find the engines that an earlier studio started, and go on serving with them."""
-        beside = self._remembered()
-        for engine in engines.values():
-            try:
-                await self._adopt_from(engine, beside)
-            except StudioError as error:
-                self._log.add(f"{engine.kind}: {error.sentence}", level="warning")
-                self._unasked[engine.kind] = engine
-        self._remember()
-        if self._unasked:
-            self._asking = asyncio.create_task(self._ask_again(beside), name="adopt later")
+        """Find the engines that an earlier studio started, and go on serving with them.
+
+        Returns soon: a Docker that does not answer is waited for in the background.
+        """
+        self._unasked = {engine.kind: engine for engine in engines.values()}
+        asked = asyncio.Event()
+        self._asking = asyncio.create_task(self._adopt_all(self._remembered(), asked), name="adopt")
+        waiting = asyncio.create_task(asked.wait())
+        await asyncio.wait([waiting, self._asking], timeout=PATIENCE, return_when="FIRST_COMPLETED")
+        waiting.cancel()
+
+    async def _adopt_all(self, beside: Set[str], asked: asyncio.Event) -> None:
+        for engine in sorted(self._unasked.values(), key=lambda engine: engine.kind == "docker"):
+            async with self._settling:
+                try:
+                    await self._adopt_from(engine, beside)
+                except StudioError as error:
+                    self._log.add(f"{engine.kind}: {error.sentence}", level="warning")
+        asked.set()
+        if not self._unasked:
+            self._remember()
+        await self._ask_again(beside)
 
     async def _adopt_from(self, engine: Engine, beside: Set[str]) -> None:
         for running in await engine.running():
