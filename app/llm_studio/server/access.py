@@ -20,6 +20,9 @@ LARGE_BODIES = {"/conversations": 64 << 20}
 """Where more may be sent: messages take files and pictures along."""
 BODY_TIME = 10.0
 READING = ("GET", "HEAD", "OPTIONS")
+SECRET = ("/conversations",)
+"""What was said is for its owner alone: over TCP, where any user of the machine may ask, looking
+needs the token too."""
 
 
 class Access:
@@ -47,7 +50,7 @@ class Access:
             name.decode("latin-1").lower(): value.decode("latin-1")
             for name, value in scope["headers"]
         }
-        refused = self._refusal(scope["method"], headers)
+        refused = self._refusal(scope["method"], scope["path"], headers)
         if refused is not None:
             await _answer(send, *refused)
             return
@@ -57,14 +60,16 @@ class Access:
             return
         await self._app(scope, _replay(body, receive), send)
 
-    def _refusal(self, method: str, headers: Mapping[str, str]) -> tuple[int, str, str] | None:
+    def _refusal(
+        self, method: str, path: str, headers: Mapping[str, str]
+    ) -> tuple[int, str, str] | None:
         if self._hosts is not None:
             if not check_host(headers.get("host"), self._hosts, addresses=self._away):
                 hint = "Ask for 127.0.0.1 or localhost; the setting `hosts` adds names."
                 return 421, "This is not the host's name", hint
             if not check_origin(headers.get("origin"), headers.get("sec-fetch-site")):
                 return 403, "Web pages may not ask the studio", ""
-        if method in READING and not self._away:
+        if method in READING and not self._away and not path.startswith(SECRET):
             return None
         if self._token is not None and not check_key(headers, self._token):
             hint = "Send `Authorization: Bearer $(llm-studio token)`."

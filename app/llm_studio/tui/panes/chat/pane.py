@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -28,6 +29,8 @@ from llm_studio.tui.panes.chat.status import ChatStatus, status_of
 from llm_studio.tui.panes.chat.transcript import Transcript
 from llm_studio.tui.view import View
 
+RECENT = 3600.0
+"""Seconds for which a conversation is what one comes back to."""
 WIDE = 110
 """Columns from which two answers stand beside each other."""
 
@@ -104,7 +107,7 @@ class ChatPane(Acting):
         elif not self._opened:
             self._opened = True
             found = await self.ask("GET", "", limit=1)
-            if found and (found[0]["running"] or found[0]["private"]):
+            if found and (found[0]["running"] or time.time() - found[0]["changed"] < RECENT):
                 await self.open(found[0]["id"])
         await self.learn()
         self.redraw()
