@@ -10,11 +10,11 @@ from pathlib import Path
 from llm_studio.errors import StudioError
 
 
-def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Replace `path` by `text` in one step; a link is followed, so that it stays a link."""
+def write_atomically(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
+    """Replace `path` by `content` in one step; a link is followed, so that it stays a link."""
     target = Path(os.path.realpath(path))
     try:
-        raw = text.encode()
+        raw = content.encode() if isinstance(content, str) else content
     except UnicodeEncodeError as error:
         raise StudioError(f"Cannot write {path}", why="The text is not valid Unicode.") from error
     try:

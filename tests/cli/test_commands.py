@@ -143,7 +143,7 @@ def test_the_list_as_json(run: Run, home: Home) -> None:
 def test_the_list_narrowed(run: Run, home: Home) -> None:
     home.model()
     home.profile("mine", f'name = "Mine"\ntags = ["a", "b"]\n{OWN}')
-    assert [each["id"] for each in run("list", "--here", "--json").json] == ["mine"]
+    assert [each["id"] for each in run("list", "--here", "--json").json] == ["mine", "demo"]
     both = run("list", "--tag", "a", "--tag", "b", "--json").json
     assert [each["id"] for each in both] == ["mine"]
     assert run("list", "--tag", "a", "--tag", "zzz", "--json").json == []

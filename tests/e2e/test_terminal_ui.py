@@ -65,7 +65,7 @@ def test_first_run_with_nothing(user: User, ui: Open) -> None:
         path.unlink()
     (user.models / "tiny.gguf").unlink()
     screen = ui(columns=80, rows=24)
-    screen.until("Nothing can be served yet")
+    screen.until("No model of yours is here yet")
     assert "llm-studio config models" in screen.text
     (user.home / "models/here.gguf").write_bytes(b"")
     screen.press("q")

@@ -202,7 +202,7 @@ async def test_the_command_goes_into_the_clipboard(studio: ScriptedStudio) -> No
 async def test_with_nothing_it_says_what_to_do(home: Home, studio: ScriptedStudio) -> None:
     studio.profiles = []
     async with opened(studio) as look:
-        await look.until("Nothing can be served yet")
+        await look.until("No model of yours is here yet")
         assert str(home.models) in look.text
         assert "llm-studio config models" in look.text
         studio.profiles = [profile("alpha")]

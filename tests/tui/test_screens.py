@@ -72,7 +72,7 @@ async def test_models_while_loading(busy: ScriptedStudio) -> None:
 async def test_models_with_nothing(studio: ScriptedStudio, size: tuple[int, int]) -> None:
     studio.profiles = []
     async with opened(studio, size=size) as look:
-        await look.until("Nothing can be served yet")
+        await look.until("No model of yours is here yet")
         from llm_studio.tui.panes.models.first_steps import first_steps
 
         path = str(look.app.settings.models[0])

@@ -48,11 +48,15 @@ def run(arguments: argparse.Namespace) -> int:
 def _chosen(here: Workspace, arguments: argparse.Namespace) -> list[Plan]:
     if arguments.ids:
         return [here.plan(id_) for id_ in dict.fromkeys(arguments.ids)]
-    return [
-        plan
-        for plan in here.plans()
-        if arguments.all or not plan.entry.shipped or plan.state not in ("missing", "template")
-    ]
+    return [plan for plan in here.plans() if arguments.all or _is_here(plan)]
+
+
+def _is_here(plan: Plan) -> bool:
+    """One of the user's own, or one whose model file is on this machine."""
+    if not plan.entry.shipped:
+        return True
+    written = plan.model is None or not plan.model.to_be_written
+    return written and plan.state not in ("missing", "template")
 
 
 def _findings(plan: Plan) -> list[Finding]:

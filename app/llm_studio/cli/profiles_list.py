@@ -25,6 +25,8 @@ from llm_studio.profiles.measured import Measured
 from llm_studio.profiles.summary import summarise
 from llm_studio.schema import ProfileSummary
 
+DEMO = "demo"
+"""The profile that can be served without a model file: the program writes it."""
 _ORDER = {"available": 0, "incomplete": 1, "unusable": 1, "broken": 1, "missing": 2, "template": 3}
 _FIT_STYLE = {
     "one-gpu": "green",
@@ -53,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     with workspace(arguments.gpus) as here:
         measured = Measured.load(here.settings.paths.state)
         found = (summarise(plan, measured) for plan in here.plans())
-        summaries = sorted(found, key=lambda s: _ORDER[s.state])
+        summaries = sorted(found, key=_rank)
         shown = [
             summary
             for summary in summaries
@@ -66,6 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
         _show(shown)
         _narrate(here, summaries, shown, imagined=arguments.gpus is not None)
     return 0
+
+
+def _rank(summary: ProfileSummary) -> tuple[int, bool]:
+    """The demo comes after the models that are really here."""
+    return _ORDER[summary.state], summary.id == DEMO
 
 
 def _show(summaries: list[ProfileSummary]) -> None:
@@ -122,9 +129,10 @@ def _narrate(
     say()
     planned = "Planned for" if imagined else "This machine"
     say(styled(f"{planned}: {gpus}; {size(here.machine.host.total)} of memory.", "dim"))
-    if not any(summary.state == "available" for summary in summaries):
+    if not any(summary.state == "available" for summary in summaries if summary.id != DEMO):
         folder = here.settings.models[0] if here.settings.models else "a models folder"
-        say_wrapped(f"No profile's model file is here yet. Put GGUF files into {folder}, or")
+        say_wrapped("No model of yours is here yet: `llm-studio up demo` serves a small stand-in.")
+        say_wrapped(f"For a real one put GGUF files into {folder}, or")
         say("name the folders that you have:  llm-studio config models /data/models")
         say_wrapped(
             "`llm-studio files` lists what was found; `llm-studio new FILE` makes a profile."

@@ -9,6 +9,7 @@ Big arrays (a vocabulary has 150,000 strings) are walked over, checked, and kept
 from __future__ import annotations
 
 import functools
+import io
 import os
 import re
 import struct
@@ -183,6 +184,11 @@ def read_header(path: Path) -> Header:
             return _Parser(_Reader(file, size, path)).header()
     except OSError as error:
         raise StudioError(f"Cannot read {path}", why=error.strerror or str(error)) from error
+
+
+def parse_header(head: bytes, size: int, path: Path) -> Header:
+    """The header of a file of this size that is not written yet."""
+    return _Parser(_Reader(io.BytesIO(head), size, path)).header()
 
 
 class _Reader:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from llm_studio.errors import NotFound, StudioError, did_you_mean
 from llm_studio.models.architecture import Architecture
+from llm_studio.models.demo import file as demo
 from llm_studio.models.gguf import Header
 from llm_studio.models.headers import Headers
 from llm_studio.models.places import Found, find_files
@@ -41,6 +42,8 @@ class ModelFile:
     header: Header | None = None
     """Of all shards together."""
     problem: str = ""
+    to_be_written: bool = False
+    """The demo model, before it was asked for."""
 
     @property
     def path(self) -> Path:
@@ -147,7 +150,17 @@ class Library:
                 return self._with_header(model.name)
             if wanted in (name.rsplit("/", 1)[-1] for name in names):
                 same.append(model)
-        return self._with_header(same[0].name) if len(same) == 1 else None
+        if len(same) == 1:
+            return self._with_header(same[0].name)
+        return self._demo() if file == demo.FILE else None
+
+    def _demo(self) -> ModelFile | None:
+        """The demo model, where it will be once it is asked for."""
+        if not self._folders:
+            return None
+        header, size = demo.header_to_be()
+        path = self._folders[0] / demo.FILE
+        return ModelFile(demo.FILE, (path,), size, "folder", header=header, to_be_written=True)
 
     def beside(self, file: str, model: ModelFile | None) -> ModelFile | None:
         """A companion (projector, adapter, draft): by its own name, or in the model's folder."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from llm_studio.engines.arguments import Files, files_here, server_arguments
 from llm_studio.engines.base import Engine, EngineError, Launch
 from llm_studio.errors import NotReady, StudioError
+from llm_studio.models.demo import file as demo
 from llm_studio.models.fit import Verdict
 from llm_studio.models.headers import Headers
 from llm_studio.models.library import Library
@@ -71,6 +72,8 @@ class Preparation:
             library = Library.scan(self._settings.models, headers, caches=self._settings.caches)
             plan = Plan(catalogue.get(id_), machine, library)
             _servable(plan)
+            if plan.model is not None and plan.model.path.name == demo.FILE:
+                demo.write_demo(plan.model.path)
             return plan
 
     async def _engine_for(self, plan: Plan) -> Engine:

@@ -89,7 +89,7 @@ class ModelsPane(Pane):
         listing.show(rows, columns=columns if columns != list(listing.columns) else None)
         nothing = not any(row.key for row in rows)
         here = view.files or any(
-            p.state not in ("missing", "template") for p in view.profiles or ()
+            p.state not in ("missing", "template") and p.id != "demo" for p in view.profiles or ()
         )
         first = not nothing and not here and not self.query_one("#filter", Input).value
         if nothing or first:

@@ -36,7 +36,7 @@ TROUBLES = {"broken": "broken", "unusable": "unusable file", "incomplete": "shar
 
 Order = Callable[[Profile], Any]
 ORDERS: dict[str, Order] = {
-    "state": lambda p: (p.state not in STATES, p.state in TROUBLES, p.id.lower()),
+    "state": lambda p: (p.state not in STATES, p.state in TROUBLES, p.id == "demo", p.id.lower()),
     "name": lambda p: p.id.lower(),
     "size": lambda p: -(p.size or 0),
     "context": lambda p: -(p.context or 0),
