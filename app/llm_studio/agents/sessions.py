@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from llm_studio.journal import restored
 from llm_studio.storage import write_atomically
 
 KEPT = 40
@@ -82,8 +83,10 @@ class Sessions:
         """The newest first."""
         found = []
         for path in self._folder.glob("*.json"):
-            with contextlib.suppress(OSError, ValueError, TypeError):
-                found.append(Session(**json.loads(path.read_text(encoding="utf-8"))))
+            with contextlib.suppress(OSError):
+                session = restored(Session, path.read_bytes())
+                if session is not None:
+                    found.append(session)
         return sorted(found, key=lambda each: -each.started)
 
     def _write(self, session: Session) -> None:

@@ -21,6 +21,7 @@ from llm_studio.engines.base import (
 )
 from llm_studio.engines.health import HealthProbe
 from llm_studio.errors import did_you_mean
+from llm_studio.journal import restored
 from llm_studio.storage import write_atomically
 from llm_studio.text import untrusted_line
 
@@ -74,10 +75,10 @@ class ExternalEngine:
     async def running(self) -> Sequence[Running]:
         found = []
         for path in sorted(self._folder.glob("external-*.json")):
-            with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-                kept = json.loads(path.read_text(encoding="utf-8"))
-                kept["command"], kept["models"] = tuple(kept["command"]), tuple(kept["models"])
-                found.append(Running(**kept))
+            with contextlib.suppress(OSError):
+                running = restored(Running, path.read_bytes())
+                if running is not None:
+                    found.append(running)
         return found
 
     async def vitals(self, running: Running) -> Vitals:

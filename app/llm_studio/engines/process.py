@@ -31,6 +31,7 @@ from llm_studio.engines.base import (
     now,
 )
 from llm_studio.engines.tail import Tail
+from llm_studio.journal import restored
 from llm_studio.storage import write_atomically
 
 POLL, QUIET = 0.05, 0.25
@@ -142,14 +143,13 @@ class ProcessEngine:
     async def running(self) -> Sequence[Running]:
         found = []
         for path in sorted(self._folder.glob("process-*.json")):
-            try:
-                kept = json.loads(path.read_text(encoding="utf-8"))
-                pid, born = kept.pop("pid"), kept.pop("born")
-                kept["command"], kept["models"] = tuple(kept["command"]), tuple(kept["models"])
-                running = Running(**kept)
-            except (OSError, ValueError, TypeError, KeyError):
+            running = _recorded(path)
+            if running is None:
                 continue
-            if _same_process(pid, born) is not None:
+            identity = self._identity(running)
+            if identity is None:
+                continue
+            if _same_process(*identity) is not None:
                 found.append(running)
             elif running.instance not in self._children:
                 self._remove(running.instance)
@@ -239,6 +239,13 @@ def _environment(launch: Launch) -> dict[str, str]:
     elif gpus not in (None, "all"):
         environment["CUDA_VISIBLE_DEVICES"] = ",".join(d.uuid for d in launch.devices)
     return environment
+
+
+def _recorded(path: Path) -> Running | None:
+    try:
+        return restored(Running, path.read_bytes())
+    except OSError:
+        return None
 
 
 def _build(command: list[str]) -> object:

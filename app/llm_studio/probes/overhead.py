@@ -22,7 +22,7 @@ def known_overheads(state: Path) -> Mapping[str, int]:
     try:
         kept = json.loads(_file(state).read_text(encoding="utf-8"))
         return {str(gpu): int(size) for gpu, size in kept.items() if 0 <= int(size) < IMPLAUSIBLE}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
 
 

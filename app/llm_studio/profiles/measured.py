@@ -23,7 +23,7 @@ class Measured:
         try:
             kept = json.loads(_file(state).read_text(encoding="utf-8"))
             return cls({str(id_): (str(s), float(v)) for id_, (s, v) in kept.items() if v > 0})
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             return cls({})
 
     def speed(self, entry: Entry) -> float | None:

@@ -19,7 +19,7 @@ def gateway_key_of(state: Path) -> str:
 
 
 def _kept(path: Path) -> str:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         kept = path.read_text(encoding="ascii").strip()
         if len(kept) >= 32:
             return kept

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from llm_studio.engines.base import Engine, Running
 from llm_studio.errors import NotFound, StudioError
+from llm_studio.journal import restored
 from llm_studio.storage import write_atomically
 from llm_studio.studio.attendant import STOP_GRACE
 from llm_studio.studio.desk import Desk
@@ -107,9 +108,8 @@ class Berths:
 
     def _remembered(self) -> frozenset[str]:
         try:
-            kept = json.loads(self._kept.read_text(encoding="utf-8"))
-            return frozenset(each for each in kept if isinstance(each, str))
-        except (OSError, ValueError, TypeError):
+            return frozenset(restored(list[str], self._kept.read_bytes()) or ())
+        except OSError:
             return frozenset()
 
     async def adopt(self, engines: Mapping[str, Engine]) -> None:

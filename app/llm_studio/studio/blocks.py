@@ -28,6 +28,10 @@ class Damaged(Exception):
     """A file that is no block."""
 
 
+class Later(Exception):
+    """A file that a later release wrote, and will want to read again."""
+
+
 @dataclass(slots=True)
 class Block:
     """Rows with the same columns; `parts` numbers a column and row."""
@@ -93,15 +97,18 @@ class Block:
 
     @classmethod
     def read(cls, path: Path, number: int, parts: int) -> Block:
-        """The block in a file, without its damaged rows; raises Damaged or OSError."""
+        """The block in a file, without its damaged rows; raises Damaged, Later or OSError."""
         with path.open("rb") as file:
             head = file.readline(LARGEST_HEAD)
             try:
                 told = json.loads(head)
                 columns = tuple(told["columns"])
-                usable = told["version"] == 1 and told["parts"] == parts and head.endswith(b"\n")
+                version = int(told["version"])
+                usable = version == 1 and told["parts"] == parts and head.endswith(b"\n")
             except (ValueError, TypeError, KeyError, RecursionError) as error:
                 raise Damaged(str(path)) from error
+            if version > 1:
+                raise Later(str(path))
             if not usable or not all(isinstance(each, str) for each in columns):
                 raise Damaged(str(path))
             block = cls(columns, parts, number)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from llm_studio.errors import NotFound, StudioError
+from llm_studio.journal import append, restored
 from llm_studio.text import untrusted_line
 
 JobState = Literal["running", "done", "failed", "cancelled", "interrupted"]
@@ -139,11 +139,7 @@ class Jobs:
 
     def _write(self, job: Job) -> None:
         with contextlib.suppress(OSError, TypeError, ValueError):
-            self._journal.parent.mkdir(parents=True, exist_ok=True)
-            line = json.dumps(asdict(job)) + "\n"
-            descriptor = os.open(self._journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(line)
+            append(self._journal, json.dumps(asdict(job)) + "\n")
 
     def _recall(self) -> None:
         try:
@@ -151,8 +147,8 @@ class Jobs:
         except OSError:
             return
         for line in lines[-4 * KEPT :]:
-            with contextlib.suppress(ValueError, TypeError):
-                job = Job(**json.loads(line))
+            job = restored(Job, line)
+            if job is not None:
                 job.version = 0  # counts the news of this studio's time alone
                 self._jobs[job.id] = job
         for job in self._jobs.values():

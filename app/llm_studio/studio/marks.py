@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
 import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
 from llm_studio.errors import StudioError
+from llm_studio.journal import append, restored
 from llm_studio.schema import Mark
 from llm_studio.storage import write_atomically
 from llm_studio.text import untrusted_line
@@ -70,11 +69,7 @@ class Marks:
         if self._journal is None:
             return
         with contextlib.suppress(OSError):  # a full disk costs the journal, not the studio
-            self._journal.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            descriptor = os.open(self._journal, flags, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(mark.model_dump_json() + "\n")
+            append(self._journal, mark.model_dump_json() + "\n")
             self._lines += 1
             self._shorten()
 
@@ -93,10 +88,9 @@ class Marks:
         except OSError:
             return
         for line in lines[-2 * KEPT :]:
-            with contextlib.suppress(ValueError, TypeError, RecursionError):
-                mark = Mark.model_validate(json.loads(line))
-                if mark.seq > self.last:
-                    self._marks.append(mark)
-                    self.last = mark.seq
+            mark = restored(Mark, line)
+            if mark is not None and mark.seq > self.last:
+                self._marks.append(mark)
+                self.last = mark.seq
         self._lines = len(lines)
         self._shorten()

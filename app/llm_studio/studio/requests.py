@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
+from llm_studio.journal import append, restored
 from llm_studio.studio.desk import RequestRecord
 from llm_studio.studio.session_sums import SessionSums
 
@@ -102,12 +103,9 @@ class Requests:
         if not lines:
             return
         with contextlib.suppress(OSError):  # a full disk stops no request
-            self._journal.parent.mkdir(parents=True, exist_ok=True)
             if self._journal.exists() and self._journal.stat().st_size > FILE_SIZE:
                 os.replace(self._journal, self._older)
-            descriptor = os.open(self._journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write("".join(lines))
+            append(self._journal, "".join(lines))
 
     @property
     def _older(self) -> Path:
@@ -134,5 +132,6 @@ class Requests:
 def _read(lines: Iterable[str]) -> Iterable[RequestRecord]:
     """Those that are whole: the last one may be cut where the studio died."""
     for line in lines:
-        with contextlib.suppress(ValueError, TypeError):
-            yield RequestRecord(**json.loads(line))
+        record = restored(RequestRecord, line)
+        if record is not None:
+            yield record

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm_studio.studio.blocks import Block, Damaged, Writing
+from llm_studio.studio.blocks import Block, Damaged, Later, Writing
 
 _FILE = re.compile(r"(\d{1,12})\.block")
 Numbers = Mapping[str, float]
@@ -151,7 +151,7 @@ class Tier:
             except Damaged:
                 with contextlib.suppress(OSError):
                     os.replace(path, self._folder / "damaged")
-            except OSError:
+            except (OSError, Later):
                 continue
             else:
                 self._blocks.append(block)

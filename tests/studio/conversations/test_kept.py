@@ -15,11 +15,12 @@ from tests.standins.chatty_engine import Script, text
 from tests.studio.conversations.conftest import Room
 
 from llm_studio.errors import NotFound
+from llm_studio.journal import append
 from llm_studio.schema_chat import ChatSettings, Given
-from llm_studio.studio.conversations import export, journal
+from llm_studio.studio.conversations import archive, export, journal
 from llm_studio.studio.conversations.answering import Wish
 from llm_studio.studio.conversations.conversation import Conversation
-from llm_studio.studio.conversations.journal import Journal, append, read
+from llm_studio.studio.conversations.journal import Journal, read
 
 pytestmark = pytest.mark.anyio
 
@@ -209,3 +210,19 @@ async def test_a_long_conversation_has_no_depth_that_breaks_it(room: Room) -> No
         talk.apply({"is": "message", "id": number, "parent": number - 1, "role": "user", "at": 1.0})
     assert len(talk.path(2999)) == len(talk.below(1)) == 2999
     assert talk.end_of(0) == 2999
+
+
+async def test_of_one_conversation_there_are_never_two(room: Room) -> None:
+    """However many others were opened meanwhile, whoever works with it works with the same."""
+    talk = await room.begun()
+    await room.ended(talk, await room.chats.send(talk, "first"))
+    ids = []
+    for number in range(archive.OPEN + 4):
+        other = await room.begun()
+        await room.ended(other, await room.chats.send(other, f"number {number}"))
+        ids.append(other.id)
+    del other
+    assert await room.chats.get(talk.id) is talk
+    assert len(await room.chats.all()) == len(ids) + 1
+    again = await room.chats.get(ids[0])
+    assert again.shown_title == "number 0"

@@ -12,9 +12,16 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from llm_studio.engines.base import EngineError
 from llm_studio.schema import ImageCheck
@@ -31,6 +38,18 @@ class Kept(BaseModel):
     origin: Origin = "found"
     since: float = Field(default_factory=time.time)
     check: ImageCheck | None = None
+
+    @field_validator("origin", "check", mode="wrap")
+    @classmethod
+    def _of_another_release(
+        cls, value: Any, handler: ValidatorFunctionWrapHandler, told: ValidationInfo
+    ) -> Any:
+        """What only a later release understands is unknown here; the image can be used all the
+        same."""
+        try:
+            return handler(value)
+        except ValidationError:
+            return "found" if told.field_name == "origin" else None
 
 
 class Content(BaseModel):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import asdict, fields
+from typing import Any, get_args
 
 from llm_studio.errors import NotFound
 from llm_studio.schema_chat import (
@@ -20,10 +20,11 @@ from llm_studio.schema_chat import (
     ToolCall,
 )
 from llm_studio.studio.conversations.journal import Journal, Record
-from llm_studio.studio.conversations.message import Attachment, Growing, Message
+from llm_studio.studio.conversations.message import Attachment, Growing, Message, Role, State
 from llm_studio.text import untrusted_line
 
 TITLE = 60
+_ATTACHED = {each.name for each in fields(Attachment)}
 
 
 class Conversation:
@@ -65,7 +66,8 @@ class Conversation:
         elif kind == "title":
             self.title = str(record["title"])
         elif kind == "settings":
-            self.settings = ChatSettings.model_validate(record["settings"])
+            known = _known(ChatSettings.model_fields, record["settings"])
+            self.settings = ChatSettings.model_validate(known)
         elif kind == "leaf":
             self.leaf = record["leaf"] if record["leaf"] in self.messages else 0
         elif kind == "message":
@@ -80,10 +82,13 @@ class Conversation:
 
     def _add(self, record: Record) -> None:
         message = Message(
-            id=int(record["id"]), parent=int(record["parent"]), role=record["role"],
+            id=int(record["id"]), parent=int(record["parent"]),
+            role=record["role"] if record["role"] in get_args(Role) else "assistant",
             at=float(record["at"]), text=Growing(record.get("text", "")),
-            attachments=tuple(Attachment(**each) for each in record.get("attachments", ())),
-            state=record.get("state", "done"), profile=record.get("profile", ""),
+            attachments=tuple(
+                Attachment(**_known(_ATTACHED, each)) for each in record.get("attachments", ())
+            ),
+            state=_state(record.get("state")), profile=record.get("profile", ""),
         )  # fmt: skip
         if message.parent and message.parent not in self.messages:
             raise ValueError("its parent was deleted")
@@ -100,7 +105,7 @@ class Conversation:
 
     def _end(self, record: Record) -> None:
         message = self.messages[record["id"]]
-        message.state = record["state"]
+        message.state = _state(record["state"])
         message.cause, message.error = record.get("cause", ""), record.get("error", "")
         message.hint, message.left_out = record.get("hint", ""), record.get("left_out", 0)
         message.profile = record.get("profile", message.profile)
@@ -242,3 +247,13 @@ def _records_of(message: Message) -> Iterator[Record]:
         }
     if message.state != "running":
         yield {**ended_record(message), "at": at}
+
+
+def _known(names: Container[str], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what only a later release understands."""
+    return {name: value for name, value in kept.items() if name in names}
+
+
+def _state(kept: Any) -> State:
+    """How an answer is; a word of a later release can only mean that it is over."""
+    return kept if kept in get_args(State) else "done"

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from llm_studio.errors import StudioError
+from llm_studio.journal import append
 from llm_studio.storage import write_atomically
 
 Record = dict[str, Any]
@@ -77,28 +77,6 @@ class Journal:
                 self._pending = lines + self._pending  # the next record tries again
                 self._sync |= sync
                 return
-
-
-def append(path: Path, text: str, *, sync: bool) -> None:
-    """All of the text or, where that fails, nothing of it."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            text = "\n" + text  # what a kill cut off stays a line of its own
-        data = text.encode()
-        try:
-            while data:
-                data = data[os.write(descriptor, data) :]
-        except OSError:
-            os.ftruncate(descriptor, size)
-            raise
-        if sync:
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read(path: Path) -> list[Record]:
