@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -336,3 +337,36 @@ async def test_a_conversation_is_deleted_from_its_list(served: House) -> None:
 @pytest.fixture
 def home_folder(tmp_path: Path) -> Path:
     return tmp_path / "user"
+
+
+async def test_the_editor_gets_the_message(served: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that cannot be lent says so; nothing of the message stays behind."""
+    places: list[str] = []
+    made = tempfile.mkstemp
+
+    def noted(*given: str | None) -> tuple[int, str]:
+        places.append((found := made(*given))[1])
+        return found
+
+    monkeypatch.setattr(tempfile, "mkstemp", noted)
+    async with served.chatting() as (look, pane):
+        await say(look, pane, "go")
+        await look.until("Hello there.")
+        await answered(look, pane)
+        await look.press("escape", "o")
+        await look.until("This terminal cannot be lent to an editor")
+    (place,) = [each for each in places if "llm-studio-" in each]
+    assert not Path(place).exists()
+
+
+async def test_a_private_conversation_is_told_as_such(served: House) -> None:
+    async with served.chatting() as (look, pane):
+        await look.press("escape", "P")
+        await look.until("A private conversation: it is never written")
+        await say(look, pane, "secret words")
+        await look.until("Hello there.")
+        await answered(look, pane)
+        assert "private: kept nowhere" in look.text
+        assert not (served.settings.paths.state / "conversations").exists()
+        kept = [path for path in served.settings.paths.state.rglob("*") if path.is_file()]
+        assert not [path for path in kept if b"secret words" in path.read_bytes()]

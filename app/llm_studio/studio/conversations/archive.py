@@ -16,6 +16,7 @@ import secrets
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from llm_studio.errors import NotFound, StudioError, UsageError
 from llm_studio.schema_chat import ConversationSummary, Given
@@ -35,6 +36,8 @@ class Archive:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._open: dict[str, Conversation] = {}
+        self._alive: WeakValueDictionary[str, Conversation] = WeakValueDictionary()
+        """All that somebody still works with: of one conversation there are never two."""
         self._private_pictures: dict[str, dict[str, bytes]] = {}
         self._summaries: dict[str, tuple[tuple[int, int], ConversationSummary]] = {}
         """By id: of what state of the file, and what it tells."""
@@ -47,23 +50,25 @@ class Archive:
         id_ = secrets.token_hex(6)
         journal = Journal(None if private else self._path(id_))
         conversation = Conversation(id_, journal, private=private)
-        self._open[id_] = conversation
+        self._open[id_] = self._alive[id_] = conversation
         self._close_some()
         return conversation
 
     async def get(self, id_: str) -> Conversation:
-        conversation = self._open.pop(id_, None)
+        conversation = self._alive.get(id_)
         if conversation is not None:
+            self._open.pop(id_, None)
             self._open[id_] = conversation  # the newest last
             return conversation
         async with self._reading:
-            if id_ in self._open:
-                return self._open[id_]
+            if id_ in self._alive:
+                return self._alive[id_]
             if not _ID.fullmatch(id_) or not await asyncio.to_thread(self._path(id_).exists):
                 raise NotFound(f"There is no conversation {untrusted_line(id_)!r}")
-            self._open[id_] = await asyncio.to_thread(self._read, id_)
+            conversation = await asyncio.to_thread(self._read, id_)
+            self._open[id_] = self._alive[id_] = conversation
         self._close_some()
-        return self._open[id_]
+        return conversation
 
     def _read(self, id_: str) -> Conversation:
         path = self._path(id_)
@@ -75,6 +80,7 @@ class Archive:
         """Gone, with its pictures."""
         await conversation.journal.flushed()
         self._open.pop(conversation.id, None)
+        self._alive.pop(conversation.id, None)
         self._summaries.pop(conversation.id, None)
         self._private_pictures.pop(conversation.id, None)
         if not conversation.private:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from llm_studio.tui.pane import Pane
 from llm_studio.tui.panes.chat.deeds import Deeds
+from llm_studio.tui.panes.chat.taking import Taking
 from llm_studio.tui.panes.chat.transcript import Transcript
 
 
 class Acting(Pane):
     deeds: Deeds
+    taking: Taking
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return self.deeds.possible(action)
@@ -35,19 +37,19 @@ class Acting(Pane):
         self.query_one("#main", Transcript).fold()
 
     def action_copy(self) -> None:
-        self.deeds.copy()
+        self.taking.copy()
 
     def action_copy_code(self) -> None:
-        self.studio.do(self.deeds.copy_code())
+        self.studio.do(self.taking.copy_code())
 
     def action_save_code(self) -> None:
-        self.studio.do(self.deeds.save_code())
+        self.studio.do(self.taking.save_code())
 
     def action_external(self) -> None:
-        self.studio.do(self.deeds.external())
+        self.studio.do(self.taking.external())
 
     def action_attach(self) -> None:
-        self.studio.do(self.deeds.attach())
+        self.studio.do(self.taking.attach())
 
     def action_settings(self) -> None:
         self.studio.do(self.deeds.settings())
@@ -62,7 +64,7 @@ class Acting(Pane):
         self.studio.do(self.deeds.rename())
 
     def action_export(self) -> None:
-        self.studio.do(self.deeds.export())
+        self.studio.do(self.taking.export())
 
     def action_remove(self) -> None:
         self.studio.do(self.deeds.remove())

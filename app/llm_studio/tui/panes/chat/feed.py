@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llm_studio.client import answer_of
-from llm_studio.errors import StudioError
+from llm_studio.errors import NotFound, StudioError
 from llm_studio.tui.panes.chat.model import Message
 from llm_studio.tui.wire import Event, Wire
 
@@ -37,6 +37,7 @@ class Follower:
         ended: Callable[[Message], None],
     ) -> None:
         self._wire = wire
+        self._conversation = conversation
         self._route = f"/conversations/{conversation}/messages/{message.id}/events"
         self._message = message
         self._grew = grew
@@ -62,6 +63,9 @@ class Follower:
                             return
                         self._pieces.append(event.data)
                         self._soon()
+                    await ask(self._wire, "GET", f"/conversations/{self._conversation}")
+                except NotFound:  # it was deleted meanwhile
+                    return
                 except (StudioError, OSError, ValueError, TimeoutError):
                     pass
                 await asyncio.sleep(AGAIN)  # the studio is away; the mark goes on where it stopped

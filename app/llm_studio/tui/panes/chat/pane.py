@@ -26,6 +26,7 @@ from llm_studio.tui.panes.chat.markdown.document import Document
 from llm_studio.tui.panes.chat.model import Message, Talk
 from llm_studio.tui.panes.chat.sending import Sending
 from llm_studio.tui.panes.chat.status import ChatStatus, status_of
+from llm_studio.tui.panes.chat.taking import Taking
 from llm_studio.tui.panes.chat.transcript import Transcript
 from llm_studio.tui.view import View
 
@@ -57,6 +58,7 @@ class ChatPane(Acting):
         self.other = 0
         """The answer that is shown beside."""
         self.deeds = Deeds(self)
+        self.taking = Taking(self)
         self.sending = Sending(self)
         self._followed: dict[int, Worker[None]] = {}
         self._told: object = None
