@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -71,7 +71,7 @@ class Asker:
         self.engines: list[str] = []
         """The engines that answered; a second one was loaded in the midst of the measuring."""
 
-    async def __aenter__(self) -> Asker:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -98,7 +98,7 @@ class Asker:
         target = self.target
         try:
             answer = await self._client.request(
-                method, target.address + route, json=body, headers=_headers(target),
+                method, target.address + route, json=body, headers=headers_of(target),
                 timeout=PATIENCE,
             )  # fmt: skip
             told = answer.json()
@@ -132,7 +132,9 @@ class Asker:
         found = Answer(begun=time.time())
         last, counted, whole = 0.0, 0, False
         url = f"{target.address}/completion"
-        async with self._client.stream("POST", url, json=body, headers=_headers(target)) as answer:
+        async with self._client.stream(
+            "POST", url, json=body, headers=headers_of(target)
+        ) as answer:
             if answer.status_code != 200:
                 text = (await answer.aread())[:400].decode("utf-8", "replace")
                 what = f"A request was answered {answer.status_code}"
@@ -165,7 +167,7 @@ class Asker:
         return found
 
 
-def _headers(target: Target) -> dict[str, str]:
+def headers_of(target: Target) -> dict[str, str]:
     return {"Authorization": f"Bearer {target.key}"} if target.key else {}
 
 

@@ -27,6 +27,7 @@ class Bench:
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
+        self.settings = studio.settings
         self._turn = asyncio.Lock()
         self._after: set[asyncio.Task[None]] = set()
         self.folder = studio.settings.paths.state / "bench"

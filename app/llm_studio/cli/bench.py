@@ -33,9 +33,18 @@ def options(parser: argparse.ArgumentParser) -> None:
     speed = action("speed", "how fast profiles are, through the server and of the engine alone")
     speed.add_argument("--no-alone", action="store_true", help="do not run llama-bench beside it")
     speed.add_argument("--quick", action="store_true", help="few points, few repetitions")
-    for made in (speed,):
+    coding = action("coding", "how well profiles write code: HumanEval+, MBPP+, or tasks of yours")
+    coding.add_argument("--suite", default="humaneval", help="humaneval (the default) or mbpp")
+    coding.add_argument("--data", metavar="FILE", help="tasks in EvalPlus's format")
+    coding.add_argument("--limit", type=int, default=0, help="only so many tasks")
+    coding.add_argument("--concurrency", type=int, default=0, help="requests at a time")
+    coding.add_argument("--again", action="store_true", help="do not go on with an earlier run")
+    for made in (speed, coding):
         made.add_argument("profiles", nargs="*", metavar="ID", help="else the one that is served")
         made.add_argument("--no-wait", action="store_true", help="do not wait until it is done")
+    fetched = action("fetch", "get the tasks of humaneval or mbpp")
+    fetched.add_argument("suite")
+    fetched.add_argument("--sha256", default="", help="what the file's checksum must be")
     listed = action("list", "all results")
     listed.add_argument("profile", nargs="?", default="", help="only of this profile")
     action("show", "one result").add_argument("id", help="an id, its end, a profile, or `last`")
@@ -68,6 +77,30 @@ def _speed(arguments: argparse.Namespace) -> int:
         "profiles": arguments.profiles, "quick": arguments.quick, "alone": not arguments.no_alone,
     }  # fmt: skip
     return _measured("/bench/speed", body, arguments)
+
+
+def _coding(arguments: argparse.Namespace) -> int:
+    body = {
+        "profiles": arguments.profiles, "suite": arguments.suite, "limit": arguments.limit,
+        "concurrency": arguments.concurrency, "again": arguments.again,
+        "file": str(Path(arguments.data).resolve()) if arguments.data else "",
+    }  # fmt: skip
+    return _measured("/bench/coding", body, arguments)
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from llm_studio.bench.coding.fetch import fetch
+    from llm_studio.settings import load_settings
+
+    cache = load_settings().paths.cache
+    path, digest = fetch(cache, arguments.suite, lambda _: None, sha256=arguments.sha256)
+    if arguments.json:
+        print_json({"file": str(path), "sha256": digest})
+    else:
+        say(f"{path}\nSHA-256 {digest}")
+        if not arguments.sha256:
+            narrate("Nobody vouched for this sum; --sha256 checks it against one that you know.")
+    return 0
 
 
 def _measured(route: str, body: dict[str, Any], arguments: argparse.Namespace) -> int:
@@ -225,6 +258,8 @@ def _import(arguments: argparse.Namespace) -> int:
 
 _ACTIONS = {
     "speed": _speed,
+    "coding": _coding,
+    "fetch": _fetch,
     "list": _list,
     "show": _show,
     "compare": _compare,

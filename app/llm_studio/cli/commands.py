@@ -63,7 +63,7 @@ COMMANDS = (
     Command(
         "bench",
         "ACTION",
-        "benchmarks: speed, list, show, compare, report, export, import",
+        "benchmarks: speed, coding, fetch, list, show, compare, report …",
         "bench",
     ),
     Command("history", "[SERIES…]", "figures of the past: GPUs, machine, engine", "history"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -10,10 +11,13 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from llm_studio.bench.bench import Bench
+from llm_studio.bench.coding.fetch import place
+from llm_studio.bench.coding.suite import CodingSuite, Wish
 from llm_studio.bench.compare import compare
 from llm_studio.bench.record import Run
 from llm_studio.bench.report import report
 from llm_studio.bench.speed_suite import SpeedSuite
+from llm_studio.engines.registry import home_label
 from llm_studio.schema import JobStatus
 from llm_studio.server.job_status import job_status
 
@@ -30,6 +34,19 @@ class SpeedRequest(_Body):
     quick: bool = False
     alone: bool = True
     """Measure the engine alone too, where it has a llama-bench."""
+
+
+class CodingRequest(_Body):
+    profiles: Annotated[list[Id], Field(max_length=200)] = Field(default_factory=list)
+    """None: the one that is served."""
+    suite: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,30}$")] = "humaneval"
+    file: Annotated[str, Field(max_length=4096)] = ""
+    """Tasks in EvalPlus's format on this machine; else those that were fetched."""
+    limit: Annotated[int, Field(ge=0, le=100_000)] = 0
+    concurrency: Annotated[int, Field(ge=0, le=64)] = 0
+    """Requests at a time; 0: as many as the engine has slots."""
+    again: bool = False
+    """Do not go on with an interrupted run."""
 
 
 class RunSummary(BaseModel):
@@ -64,6 +81,16 @@ def bench_routes(bench: Bench) -> APIRouter:
     async def speed(body: SpeedRequest) -> JobStatus:
         suite = SpeedSuite(quick=body.quick, engine_alone=body.alone)
         return job_status(await bench.start(suite, body.profiles))
+
+    @routes.post("/coding", summary="Measure how well profiles write code", status_code=202)
+    async def coding(body: CodingRequest) -> JobStatus:
+        settings = bench.settings
+        file = Path(body.file) if body.file else place(settings.paths.cache, body.suite)
+        wish = Wish(
+            body.suite, file, bench.folder / "unfinished", home_label(settings), body.limit,
+            body.concurrency, body.again,
+        )  # fmt: skip
+        return job_status(await bench.start(CodingSuite(wish), body.profiles))
 
     @routes.get("", summary="All results, the newest last")
     async def listing(

@@ -1,0 +1,1 @@
+"""Coding tasks in EvalPlus's format: asked, extracted, run in the sandbox, judged outside of it."""
