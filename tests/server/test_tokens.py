@@ -150,7 +150,7 @@ def test_thoughts_and_tool_calls_are_tokens(said: dict[str, Any]) -> None:
 def test_text_that_looks_like_timings_is_no_timings() -> None:
     trap = '"timings":{"predicted_n":9},"usage":{"prompt_tokens":9}'
     body = events(delta(content=trap)) + OPENAI + events(delta(content=trap))
-    assert read(body, 50).tokens() == ALL
+    assert read(body, 50).tokens() == replace(ALL, stop="length")
 
 
 @pytest.mark.parametrize(

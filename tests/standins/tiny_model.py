@@ -28,8 +28,12 @@ def write_tiny_llama(
     chat_template: str = CHAT_TEMPLATE,
     shards: int = 1,
     seed: int = 7,
+    answer: str = "",
 ) -> Path:
-    """Write the model with a vocabulary of bytes; return the file to hand to an engine."""
+    """Write the model with a vocabulary of bytes; return the file to hand to an engine.
+
+    With an `answer` (of characters that are all different) it says that and no more.
+    """
     tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
     types = [_UNKNOWN, _CONTROL, _CONTROL, *([_BYTE] * 256)]
     metadata: dict[str, Value] = {
@@ -61,6 +65,8 @@ def write_tiny_llama(
         _ones("output_norm.weight", embedding),
         _output(embedding, len(tokens), seed),
     ]
+    if answer:
+        tensors[0], tensors[2] = _scripted(embedding, len(tokens), f">{answer}")
     for block in range(blocks):
         prefix = f"blk.{block}."
         tensors += [
@@ -68,13 +74,37 @@ def write_tiny_llama(
             _ones(f"{prefix}ffn_norm.weight", embedding),
             *(
                 TensorSpec(f"{prefix}{part}.weight", (embedding, embedding))
-                for part in ("attn_q", "attn_k", "attn_v", "attn_output")
+                for part in ("attn_q", "attn_k", "attn_v")
             ),
+            _part(f"{prefix}attn_output.weight", (embedding, embedding), zero=bool(answer)),
             TensorSpec(f"{prefix}ffn_gate.weight", (embedding, feed_forward)),
             TensorSpec(f"{prefix}ffn_up.weight", (embedding, feed_forward)),
-            TensorSpec(f"{prefix}ffn_down.weight", (feed_forward, embedding)),
+            _part(f"{prefix}ffn_down.weight", (feed_forward, embedding), zero=bool(answer)),
         ]
     return write_gguf(path, metadata, tensors, data="random", shards=shards, seed=seed)[0]
+
+
+def _part(name: str, shape: tuple[int, int], *, zero: bool) -> TensorSpec:
+    return TensorSpec(name, shape, data=bytes(4 * shape[0] * shape[1]) if zero else None)
+
+
+def _scripted(embedding: int, vocabulary: int, chain: str) -> tuple[TensorSpec, TensorSpec]:
+    """Embeddings and outputs where each character of the chain leads to the next, all else to the
+    end; with blocks that add nothing, the next token depends on the present one alone."""
+    end, other = 2, len(chain)
+    states = {byte + 3: at for at, byte in enumerate(chain.encode())}
+    after = {**dict(enumerate([*list(states)[1:], end])), other: end}
+    embeddings = array("f", bytes(4 * embedding * vocabulary))
+    outputs = array("f", bytes(4 * embedding * vocabulary))
+    for token in range(vocabulary):
+        embeddings[token * embedding + states.get(token, other)] = 1.0
+    for state, token in after.items():
+        outputs[token * embedding + state] = 10.0
+    shape = (embedding, vocabulary)
+    return (
+        TensorSpec("token_embd.weight", shape, data=embeddings.tobytes()),
+        TensorSpec("output.weight", shape, data=outputs.tobytes()),
+    )
 
 
 def _ones(name: str, size: int) -> TensorSpec:

@@ -78,23 +78,29 @@ def jailed(
     for name in PROTECTED:
         if (project / name).exists():
             words += ["--ro-bind", str(project / name), str(project / name)]
-    for path in (*(Path.home() / each for each in SECRETS), *hidden):
-        words += _hide(path, project)
+    covered = _covered((*(Path.home() / each for each in SECRETS), *hidden), project)
+    for path in covered:
+        words += ["--tmpfs", str(path)] if path.is_dir() else ["--ro-bind", "/dev/null", str(path)]
     for path in readable:
         words += ["--ro-bind", str(path), str(path)]
     for path in writable:
         words += ["--bind", str(path), str(path)]
+    for path in filter(Path.is_dir, covered):  # what is written there would be lost unnoticed
+        words += ["--remount-ro", str(path)]
     words += ["--ro-bind", bridge.__file__, _BRIDGE, "--ro-bind", socket, SOCKET]
     python = os.path.realpath(sys.executable)  # not the one of an environment that may be hidden
     words += ["--chdir", str(project), "--", python, "-I", "-S", _BRIDGE, str(port), SOCKET]
     return [*words, *command]
 
 
-def _hide(path: Path, project: Path) -> list[str]:
-    try:
-        real = path.resolve(strict=True)
-    except OSError:
-        return []
-    if real == project or real in project.parents:
-        return []  # the project is in there, so it is no secret from the agent
-    return ["--tmpfs", str(real)] if real.is_dir() else ["--ro-bind", "/dev/null", str(real)]
+def _covered(paths: Iterable[Path], project: Path) -> list[Path]:
+    """What is there of these, each whole; a folder that the project is in is no secret."""
+    found = set()
+    for path in paths:
+        try:
+            real = path.resolve(strict=True)
+        except OSError:
+            continue
+        if real != project and real not in project.parents:
+            found.add(real)
+    return sorted(each for each in found if not found.intersection(each.parents))
