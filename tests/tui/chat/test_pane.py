@@ -7,6 +7,7 @@ import base64
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.standins.chatty_engine import Script, text, thought
@@ -344,9 +345,10 @@ async def test_the_editor_gets_the_message(served: House, monkeypatch: pytest.Mo
     places: list[str] = []
     made = tempfile.mkstemp
 
-    def noted(*given: str | None) -> tuple[int, str]:
-        places.append((found := made(*given))[1])
-        return found
+    def noted(*given: Any) -> tuple[int, str]:
+        descriptor, place = made(*given)
+        places.append(place)
+        return descriptor, place
 
     monkeypatch.setattr(tempfile, "mkstemp", noted)
     async with served.chatting() as (look, pane):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -78,11 +80,10 @@ class Conversations(ModalScreen[str]):
         self._search(event.value, PAUSE)
 
     def _search(self, words: str, pause: float) -> None:
-        self.run_worker(self._show(words, pause), group="search", exclusive=True)
+        work = partial(self._show, words, pause)
+        self.run_worker(work, group="search", exclusive=True)  # type: ignore[arg-type]
 
     async def _show(self, words: str, pause: float) -> None:
-        import asyncio
-
         await asyncio.sleep(pause)
         try:
             found = await ask(

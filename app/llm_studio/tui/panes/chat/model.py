@@ -152,12 +152,13 @@ class Talk:
         self.unsaved = untrusted_line(data["unsaved"])
         known, self.messages = self.messages, {}
         for each in data["messages"]:
-            before = known.get(each["id"])
-            if before is None or before.running or each["state"] == "running":
+            before, running = known.get(each["id"]), each["state"] == "running"
+            if before is None or before.running != running:
                 self.messages[each["id"]] = Message.of(each)
-            else:
+                continue
+            if not running:  # else it grows by itself
                 before.take(each)
-                self.messages[each["id"]] = before
+            self.messages[each["id"]] = before
 
     @property
     def path(self) -> list[Message]:

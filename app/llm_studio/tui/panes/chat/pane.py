@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 from textual.worker import Worker
 
-from llm_studio.errors import StudioError
+from llm_studio.errors import NotFound, StudioError
 from llm_studio.tui.actions import bindings_of
 from llm_studio.tui.figures import counted
 from llm_studio.tui.panes.chat import ACTIONS
@@ -60,7 +60,7 @@ class ChatPane(Acting):
         self.deeds = Deeds(self)
         self.taking = Taking(self)
         self.sending = Sending(self)
-        self._followed: dict[int, Worker[None]] = {}
+        self._followed: dict[Message, Worker[None]] = {}
         self._told: object = None
         self._opened = False
         self._starts = False
@@ -100,18 +100,23 @@ class ChatPane(Acting):
     # While it is seen
 
     def wake(self) -> None:
-        self.studio.do(self._wake())
+        self.run_worker(self._wake, group="facts", exclusive=True)  # type: ignore[arg-type]
 
     async def _wake(self) -> None:
         """Come back to what is shown; the first time, to what was said last."""
-        if self.talk.id:
-            await self.reload()
-        elif not self._opened:
-            self._opened = True
-            found = await self.ask("GET", "", limit=1)
-            if found and (found[0]["running"] or time.time() - found[0]["changed"] < RECENT):
-                await self.open(found[0]["id"])
-        await self.learn()
+        try:
+            if self.talk.id:
+                await self.reload()
+            elif not self._opened:
+                found = await self.ask("GET", "", limit=1)
+                self._opened = True
+                if found and (found[0]["running"] or time.time() - found[0]["changed"] < RECENT):
+                    await self.open(found[0]["id"])
+            await self.learn()
+        except NotFound:  # deleted elsewhere, or a private one whose studio ended
+            self.clear()
+        except (StudioError, OSError, ValueError):
+            return  # the frame tells of a studio that is away, and when it is back
         self.redraw()
 
     def rest(self) -> None:
@@ -127,14 +132,7 @@ class ChatPane(Acting):
         )
         if told != self._told:
             self._told = told
-            self.run_worker(self._learn_quietly(), group="facts", exclusive=True)
-
-    async def _learn_quietly(self) -> None:
-        try:
-            await self.learn()
-        except (StudioError, OSError, ValueError):
-            return  # the frame tells of a studio that is away
-        self.redraw()
+            self.wake()
 
     async def ask(self, method: str, route: str, body: Any = None, **query: Any) -> Any:
         return await ask(self.studio.wire, method, f"/conversations{route}", body, **query)
@@ -161,17 +159,16 @@ class ChatPane(Acting):
     def take(self, data: Any) -> None:
         """The conversation as the studio tells it; running answers are followed."""
         self.talk.take(data)
-        for number in list(self._followed):
-            if number not in self.talk.messages:
-                self._followed.pop(number).cancel()
-        for message in self.talk.running:
-            worker = self._followed.pop(message.id, None)
-            if worker is not None:
-                worker.cancel()
-            follower = Follower(
-                self.studio.wire, self.talk.id, message, grew=self._grew, ended=self._ended
-            )
-            self._followed[message.id] = self.run_worker(follower.run(), group="follow")
+        running = self.talk.running
+        for message in list(self._followed):
+            if message not in running:
+                self._followed.pop(message).cancel()
+        for message in running:
+            if message not in self._followed:
+                follower = Follower(
+                    self.studio.wire, self.talk.id, message, grew=self._grew, ended=self._ended
+                )
+                self._followed[message] = self.run_worker(follower.run(), group="follow")
         self.redraw()
 
     async def begun(self) -> str:
@@ -186,14 +183,14 @@ class ChatPane(Acting):
         """Begin anew; nothing is asked of the studio before something is said."""
         self.rest()
         self.talk, self.other, self.editing = Talk(private=private), 0, None
-        self.along = []
+        self.along, self._opened = [], True
         self.redraw()
         self.composer.focus()
-        self.run_worker(self._learn_quietly(), group="facts", exclusive=True)
+        self.wake()
 
     async def answered(self, number: int) -> None:
         """Returns once an answer that is followed has ended."""
-        worker = self._followed.get(number)
+        worker = next((w for m, w in self._followed.items() if m.id == number), None)
         if worker is not None:
             await worker.wait()
 
@@ -205,7 +202,7 @@ class ChatPane(Acting):
         self.tell()
 
     def _ended(self, message: Message) -> None:
-        self._followed.pop(message.id, None)
+        self._followed.pop(message, None)
         self._grew(message)
         self.refresh_bindings()
         self.run_worker(self._read_whole(message), group="whole")
