@@ -296,3 +296,25 @@ async def test_requests_by_number(face: Face) -> None:
     assert [(each["seq"], each["route"]) for each in newest] == [(2, "/v1/1"), (3, "/v1/2")]
     later = (await face.tcp.get("/requests?since=2")).json()
     assert [each["generated_tokens"] for each in later] == [2]
+
+
+async def test_what_an_earlier_studio_left_is_adopted_with_all_that_its_profile_says(
+    face: Face, home: Home
+) -> None:
+    text = 'name = "One"\n[model]\nfile = "tiny.gguf"\n[server]\nidle_unload = "5m"\n'
+    home.profile("one", text)
+    assert (await face.socket.post("/switch?wait=true", json={"model": "one"})).status_code == 200
+    await face.studio.close()
+    engines = {"process": face.engine, "scripted": face.engine}
+    second = Studio(load_settings(), engines, ScriptedHealth(face.engine))
+    async with asyncio.timeout(10):
+        await second.start()
+        assert second.status().state == "ready"
+        assert second.status().engine is not None
+        while second.berths._unasked:
+            await asyncio.sleep(0.01)
+    now = second.berths.main.supervisor._attendant.now
+    assert now is not None
+    assert now.idle == 300
+    assert len(face.engine.lives) == 1
+    await second.close()

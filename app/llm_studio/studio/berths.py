@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,7 @@ class Berths:
         self._unasked: dict[str, Engine] = {}
         """Engines that have not told yet what an earlier studio left there."""
         self._settling = asyncio.Lock()
+        self._settler: asyncio.Task[object] | None = None
         self._asking: asyncio.Task[None] | None = None
 
     def __iter__(self) -> Iterator[Berth]:
@@ -126,7 +127,7 @@ class Berths:
 
     async def _adopt_all(self, beside: Set[str], asked: asyncio.Event) -> None:
         for engine in sorted(self._unasked.values(), key=lambda engine: engine.kind == "docker"):
-            async with self._settling:
+            async with self._settled():
                 try:
                     await self._adopt_from(engine, beside)
                 except StudioError as error:
@@ -153,10 +154,22 @@ class Berths:
     async def settle(self, kind: str, beside: Set[str] = frozenset()) -> None:
         """What an earlier studio left on an engine that could not be asked so far: it is adopted,
         or ended where something else is on its way to be served."""
-        async with self._settling:
+        if self._settler is asyncio.current_task():
+            return  # what is being adopted asks for itself
+        async with self._settled():
             if kind in self._unasked:
                 with contextlib.suppress(StudioError):
                     await self._adopt_from(self._unasked[kind], beside)
+
+    @contextlib.asynccontextmanager
+    async def _settled(self) -> AsyncIterator[None]:
+        """One engine is asked at a time."""
+        async with self._settling:
+            self._settler = asyncio.current_task()
+            try:
+                yield
+            finally:
+                self._settler = None
 
     async def _take_over(self, running: Running, engine: Engine, beside: bool) -> None:
         berth = self._open(running.profile) if beside else self.main

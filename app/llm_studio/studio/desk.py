@@ -146,7 +146,8 @@ class Desk:
         """Whether all running requests ended within the limit."""
         async with self._changed:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait_for(lambda: not self._running), limit)
+                async with asyncio.timeout(limit):
+                    await self._changed.wait_for(lambda: not self._running)
             return not self._running
 
     def glance(self, model: str = "") -> Target:
@@ -239,4 +240,5 @@ class Desk:
     async def _change(self, limit: float) -> None:
         async with self._changed:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), limit)
+                async with asyncio.timeout(limit):
+                    await self._changed.wait()

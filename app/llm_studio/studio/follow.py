@@ -61,7 +61,8 @@ class LogFollower:
     async def until_ready_said(self, limit: float) -> None:
         """Until the engine says once more that it is ready, or the time is up."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ready.wait(), limit)
+            async with asyncio.timeout(limit):
+                await self._ready.wait()
         self._ready.clear()
 
     @property

@@ -61,7 +61,8 @@ class Marks:
         self._waiters.add(waiter)
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(waiter.wait(), limit)
+                async with asyncio.timeout(limit):
+                    await waiter.wait()
         finally:
             self._waiters.discard(waiter)
 

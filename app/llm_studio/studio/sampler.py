@@ -152,7 +152,8 @@ class Sampler:
             self._waiters.add(waiter)
             try:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(waiter.wait(), min(left, LOOKS / 2))
+                    async with asyncio.timeout(min(left, LOOKS / 2)):
+                        await waiter.wait()
             finally:
                 self._waiters.discard(waiter)
 

@@ -259,7 +259,7 @@ class Supervisor:
             now.running, now.engine, self._attendant.health, now.follower, self._desk, self._store,
             self._attendant.log, now.target,
         )  # fmt: skip
-        happened = await watch.until(now.idle)
+        happened = await watch.until(lambda: now.idle)
         async with self._turn:
             if self._attendant.now is not now:
                 return
@@ -322,8 +322,8 @@ class Supervisor:
         now = self._attendant.attach(running, engine, adopted=True)
         self._say(f"adopted {running.profile} ({running.detail})")
         if health.ready:
-            now.idle = await self._idle_of(running.profile)
             await self._open(now)
+            now.idle = await self._idle_of(running.profile)
             return True
         self._store.replace(phase=Phase.LOADING, profile=running.profile, desired=running.profile)
         await self._desk.shut(running.profile)
@@ -349,8 +349,8 @@ class Supervisor:
             raise
         except StudioError as error:
             raise Failed(await self._fail(id_, error)) from error
-        now.idle = await self._idle_of(id_)
         await self._open(now)
+        now.idle = await self._idle_of(id_)
         return {"profile": id_, "instance": now.running.instance}
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from enum import Enum
 
 from llm_studio.engines.base import Engine, Running
@@ -60,11 +61,12 @@ class Watch:
         failure = state.failure if state.phase is Phase.FAILED else None
         return failure is not None and failure.cause == OUT_OF_REACH
 
-    async def until(self, idle: int | None) -> Happened:
+    async def until(self, idle: Callable[[], int | None]) -> Happened:
+        """`idle` tells after how many seconds without a request it is of no use."""
         while True:
             if await self._ended():
                 return Happened.ENDED
-            if self._idle_since(idle):
+            if self._idle_since(idle()):
                 return Happened.IDLE
             await self._follower.wait(LOOK)
 
