@@ -20,6 +20,7 @@ from llm_studio.tui.app import StudioApp
 from llm_studio.tui.wire import Wire
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+_THUMB_END = re.compile("[▁▂▃▄▅▆▇]")
 
 
 class Look:
@@ -67,7 +68,7 @@ class Look:
             path.parent.mkdir(exist_ok=True)
             path.write_text("\n".join(self._lasting) + "\n")
         assert path.exists(), f"{path} is missing: UPDATE_SNAPSHOTS=1 writes it"
-        kept, end = path.read_text().splitlines(), time.monotonic() + 3
+        kept, end = [_settled(each) for each in path.read_text().splitlines()], time.monotonic() + 3
         while self._lasting != kept and time.monotonic() < end:
             await self.pilot.pause(0.01)
         told = "\n".join(unified_diff(kept, self._lasting, lineterm=""))
@@ -75,10 +76,15 @@ class Look:
 
     @property
     def _lasting(self) -> list[str]:
-        """The screen without what differs from time to time: spans, and how many panes exist."""
+        """The screen without what is no matter of it: spans of time, how many panes exist, and the
+        end of a scroll bar's thumb, which moves with the length of what is not seen."""
         lines = self.lines
         lines[1] = ""
-        return [re.sub(r"for \d+ s", "for N s", line) for line in lines]
+        return [_settled(line) for line in lines]
+
+
+def _settled(line: str) -> str:
+    return _THUMB_END.sub(" ", re.sub(r"for \d+ s", "for N s", line)).rstrip()
 
 
 def _never() -> None:

@@ -201,7 +201,8 @@ class ProcessEngine:
             await asyncio.sleep(seconds)
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(child.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await child.wait()
 
     async def stop(self, running: Running, grace: float) -> None:
         child = self._children.get(running.instance)
@@ -292,7 +293,8 @@ async def _end_child(child: asyncio.subprocess.Process, grace: float) -> None:
     if child.returncode is None:
         child.terminate()
         try:
-            await asyncio.wait_for(child.wait(), grace)
+            async with asyncio.timeout(grace):
+                await child.wait()
         except TimeoutError:
             child.kill()
             await child.wait()

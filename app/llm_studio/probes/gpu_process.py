@@ -77,7 +77,8 @@ class GpuReader:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(b"\n")
-        line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            line = await process.stdout.readline()
         if not line:
             raise BrokenPipeError("it ended")
         return Gpus.model_validate_json(line)

@@ -21,7 +21,7 @@ from llm_studio.errors import StudioError
 from llm_studio.place import socket_path
 from llm_studio.settings import Settings
 from llm_studio.text import untrusted, untrusted_line
-from llm_studio.tui import actions, defect, plain, terminal
+from llm_studio.tui import actions, defect, plain
 from llm_studio.tui.dialogs import Trouble
 from llm_studio.tui.link import Link
 from llm_studio.tui.output.app import TerminalApp
@@ -97,11 +97,6 @@ class StudioApp(TerminalApp[None]):
             self.tell(f"[keys] names no action {names}; docs/keys.md lists them", "warning")
         self.action_show(PANES[0].id)
         self.run_worker(self.link.run(), group="link", exit_on_error=True)
-        self.run_worker(self._end_with_terminal(), group="terminal")
-
-    async def _end_with_terminal(self) -> None:
-        await terminal.until_lost()
-        self.exit()
 
     # The view
 

@@ -97,7 +97,7 @@ class Wire:
         try:
             writer.write(request_for("GET", route, **({"Last_Event_ID": mark} if mark else {})))
             name = ""
-            while line := await asyncio.wait_for(reader.readline(), SILENCE):
+            while line := await _line(reader):
                 field, _, value = line.decode(errors="replace").strip().partition(": ")
                 if field == "event":
                     name = value

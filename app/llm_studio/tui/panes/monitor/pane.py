@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -23,6 +24,8 @@ from llm_studio.tui.view import View
 REQUESTS = 20
 ASK = 2.0
 """Seconds between questions for new requests."""
+SLOWER = 4
+"""On a slow link everything is drawn so many times more rarely."""
 STEP = 0.02
 """How far one press moves through the window."""
 
@@ -79,10 +82,9 @@ class MonitorPane(Pane):
                 await self._read_requests()
             except StudioError:
                 pass  # the frame tells of a lost link; what is shown stays
-            try:
-                await asyncio.wait_for(self._reread.wait(), ASK)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ASK * (SLOWER if self.studio.pace.slow else 1)):
+                    await self._reread.wait()
 
     async def _read_past(self) -> None:
         await self._shown.curves.read(self.studio.wire, self._names())
