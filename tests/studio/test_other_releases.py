@@ -13,9 +13,11 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from tests.bench.runs import speed_run
 from tests.conftest import Home
 
 from llm_studio.agents.sessions import Sessions
+from llm_studio.bench.results import Results
 from llm_studio.engines.base import Running
 from llm_studio.engines.external import ExternalEngine
 from llm_studio.engines.images.shelf import Shelf
@@ -188,6 +190,18 @@ def test_sessions_of_agents(tmp_path: Path) -> None:
     assert Sessions(tmp_path).all() == [begun]
 
 
+def test_results_of_benchmarks(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    run = speed_run("a", [50.0, 51.0])
+    path = results.add(run)
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps({**kept, "stamp": {**kept["stamp"], "added_later": 1}, "added": 1}))
+    assert Results(tmp_path).all() == [run]
+    path.write_text(json.dumps({**kept, "format": 2}))
+    assert Results(tmp_path).all() == []  # another meaning, so it is not guessed at
+    assert path.exists()
+
+
 def test_history_of_a_later_release_is_left_as_it_is(tmp_path: Path) -> None:
     spans = (Span(1, 1200),)
     history = History(tmp_path, spans)
@@ -215,8 +229,8 @@ async def test_a_studio_starts_over_whatever_is_there(home: Home, damage: bytes)
     state = home.state
     places = (
         "jobs.jsonl", "requests.jsonl", "marks.jsonl", "beside.json", "gpu-overheads.json",
-        "bench/speeds.json", "bench/1.json", "engines/process-1.json", "engines/external-1.json",
-        "agents/sessions/1.json", "conversations/aabbccddeeff.jsonl",
+        "bench/speeds.json", "bench/results/1.json", "engines/process-1.json",
+        "engines/external-1.json", "agents/sessions/1.json", "conversations/aabbccddeeff.jsonl",
         "history/1s/000000000001.block",
     )  # fmt: skip
     for place in places:
