@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from unittest.mock import AsyncMock, patch
 
 import pytest
 from tests.standins.chatty_engine import Script, text, thought
@@ -98,6 +99,18 @@ async def test_a_stop_frees_the_engine_at_once_and_keeps_what_came(room: Room) -
     }  # fmt: skip
     with pytest.raises(UsageError, match="complete"):
         await room.chats.resume(talk, answer.id, Wish())
+
+
+async def test_one_that_is_stopped_before_it_began_has_ended_too(room: Room) -> None:
+    talk = await room.begun()
+    with patch.object(talk.journal, "flushed", AsyncMock()):  # no turn of the loop in between
+        sent = await room.chats.send(talk, "Tell")
+        await room.chats.stop(talk)
+    await asyncio.sleep(0)
+    assert talk.get(sent.answers[0]).state == "stopped"
+    await room.restart()
+    assert (await room.chats.get(talk.id)).get(sent.answers[0]).state == "stopped"
+    assert room.engine.asked == []
 
 
 async def test_an_engine_that_dies_leaves_the_text_and_a_reason(room: Room) -> None:

@@ -80,6 +80,13 @@ class Answering:
         self._cut = False
         self.stage = "waiting"
         self.task = asyncio.create_task(self._run(after), name=f"answer {message.id}")
+        self.task.add_done_callback(self._over)
+
+    def _over(self, _: asyncio.Task[None]) -> None:
+        """One that was stopped before its first step never came to its own end."""
+        if self.message.state == "running":
+            self.message.state = "cut" if self._cut else "stopped"
+            self._end()
 
     def stop(self, *, cut: bool = False) -> None:
         """End it now, which frees its place at the engine; `cut` where nobody wished for it."""

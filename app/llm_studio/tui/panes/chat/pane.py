@@ -264,6 +264,9 @@ class ChatPane(Acting):
             told = "  ".join(f"+ {each.name} ({each.told})" for each in self.along)
             along.update(Content(told))
 
+    def on_transcript_moved(self) -> None:
+        self.refresh_bindings()  # what can be done depends on the message
+
     def on_resize(self) -> None:
         self.redraw()
 
