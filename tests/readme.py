@@ -1,4 +1,4 @@
-"""What README.md tells people to type."""
+"""What README.md, and other pages, tell people to type."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Block:
     lines: tuple[str, ...]
 
 
-def blocks() -> Iterator[Block]:
-    for language, text in re.findall(r"^```(\w*)\n(.*?)^```", README.read_text(), re.M | re.S):
+def blocks(page: Path = README) -> Iterator[Block]:
+    for language, text in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.M | re.S):
         yield Block(language, tuple(text.splitlines()))
 
 
