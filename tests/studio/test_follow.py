@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -167,7 +168,9 @@ async def test_the_next_studio_repeats_no_line_and_still_knows_what_was_said(
         "0.2 I srv  llama_server: model loaded",
         "0.3 I first",
     ]
-    before = LogFollower(house.engine, running, house.log, Bookmark(tmp_path, running.instance))
+    before = LogFollower(
+        house.engine, running, house.log, Bookmark(tmp_path / "marks.json", running.instance)
+    )
     before.start()
     async with asyncio.timeout(10):
         while not house.log.since(0).lines or "first" not in house.log.since(-1).lines[-1].text:
@@ -175,16 +178,28 @@ async def test_the_next_studio_repeats_no_line_and_still_knows_what_was_said(
     await before.abandon()
     life.lines.append("0.4 I second")
     log = Log()
-    after = LogFollower(house.engine, running, log, Bookmark(tmp_path, running.instance))
+    after = LogFollower(
+        house.engine, running, log, Bookmark(tmp_path / "marks.json", running.instance)
+    )
     after.start()
     life.ended = Vitals(False, 0)
     await after.finish()
     assert [line.text for line in log.since(0).lines] == ["0.4 I second"]
     assert after.allocated == {"CUDA0": 100.0}
-    assert list(tmp_path.glob("log-*")) == []
+    assert json.loads((tmp_path / "marks.json").read_text()) == {}
 
 
-@pytest.mark.parametrize("kept", ["", "nonsense", "[]", '{"mark": 7}', "\x00"])
-def test_a_damaged_bookmark_is_none(tmp_path: Path, kept: str) -> None:
-    (tmp_path / "log-x.mark").write_text(kept)
-    assert Bookmark(tmp_path, "x").read() == ""
+@pytest.mark.parametrize("kept", ["", "nonsense", "[]", '{"x": 7}', "\x00"])
+def test_a_damaged_bookmark_is_none_and_is_written_over(tmp_path: Path, kept: str) -> None:
+    file = tmp_path / "marks.json"
+    file.write_text(kept)
+    assert Bookmark(file, "x").read() == ""
+    Bookmark(file, "x").keep("12", now=True)
+    assert Bookmark(file, "x").read() == "12"
+
+
+def test_bookmarks_of_engines_that_are_gone_do_not_gather(tmp_path: Path) -> None:
+    file = tmp_path / "marks.json"
+    for number in range(50):
+        Bookmark(file, str(number)).keep("1", now=True)
+    assert list(json.loads(file.read_text())) == [str(number) for number in range(42, 50)]

@@ -89,11 +89,11 @@ class Attendant:
         jobs: Jobs,
         health: HealthProbe,
         stall_limit: float = STALL_LIMIT,
-        folder: Path | None = None,
+        bookmarks: Path | None = None,
         free: Free = dict,
         loaded: Callable[[Launch, Mapping[str, float], Memory], None] = lambda *_: None,
     ) -> None:
-        """`folder` keeps what belongs to running engines. `loaded` is told of each load: the MiB
+        """`bookmarks` keeps how far logs were read. `loaded` is told of each load: the MiB
         that the engine says it took, and the bytes that are gone."""
         self.desk = desk
         self.store = store
@@ -102,7 +102,7 @@ class Attendant:
         self.health = health
         self.now: Current | None = None
         self._stall_limit = stall_limit
-        self._folder = folder
+        self._bookmarks = bookmarks
         self._free = free
         self._loaded = loaded
 
@@ -126,7 +126,7 @@ class Attendant:
 
     def attach(self, running: Running, engine: Engine, *, adopted: bool) -> Current:
         """From now on this engine is ours to look after."""
-        bookmark = Bookmark(self._folder, running.instance)
+        bookmark = Bookmark(self._bookmarks, running.instance)
         follower = LogFollower(engine, running, self.log, bookmark)
         follower.start()
         self.now = Current(running, engine, follower)

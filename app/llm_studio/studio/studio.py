@@ -96,7 +96,7 @@ class Studio:
             jobs=self.jobs,
             health=self.health,
             stall_limit=self.settings.stall_limit,
-            folder=state / "engines",
+            bookmarks=state / "log-marks.json",
             free=lambda: free_memory(state),
             loaded=lambda launch, asked, gone: measured_load(state, launch, asked, gone),
         )
