@@ -12,7 +12,7 @@ from llm_studio.errors import NotFound, StudioError
 from llm_studio.tui.panes.chat.model import Message
 from llm_studio.tui.wire import Event, Wire
 
-PACE = 0.055
+PACE = 0.05
 """Seconds between two drawings at least: more often, nobody could read."""
 SHARE = 6
 """A drawing that takes long is followed by a rest of so many times its length."""
