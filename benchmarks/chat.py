@@ -125,7 +125,7 @@ def _measured(studio: Trial, engine: ChattyEngine) -> int:
         seen.until(seen.shows("1 Models"))
         seen.key("4")
         seen.until(seen.shows("Talk to chatty"))
-        rounds = []
+        rounds: list[tuple[list[float], float]] = []
         while len(rounds) < ROUNDS and not (rounds and median(rounds[-1][0]) <= SCREEN):
             rounds.append(streaming(seen, engine))
             seen.key("\x0e")  # Ctrl+N
