@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -30,11 +31,9 @@ CONTEXT = 32768
 def write_demo(path: Path) -> None:
     """The file, as this release makes it. One that is so already is left alone."""
     made = whole(_metadata(), [*tensors(distance())])
-    try:
+    with contextlib.suppress(OSError):
         if path.read_bytes() == made:
             return
-    except OSError:
-        pass
     write_atomically(path, made)
 
 

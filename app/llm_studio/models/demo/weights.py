@@ -15,7 +15,7 @@ from functools import partial
 
 from llm_studio.models.gguf_writing import F16, F32, Made
 
-EMBEDDING, HEAD, FEED_FORWARD, BLOCKS = 32, 32, 32, 64
+EMBEDDING, HEAD, FEED_FORWARD, BLOCKS = 32, 32, 32, 32
 ROPE_BASE = 500.0
 EPSILON = 1e-6
 SPECIAL = ("<unk>", "<s>", "</s>")
