@@ -85,6 +85,7 @@ class ScriptedStudio:
         }
         """What further routes answer."""
         self.wishes: list[tuple[str, str, Any]] = []
+        self.queries: list[tuple[str, dict[str, str]]] = []
         self.reads: list[str] = []
         self._server: asyncio.Server | None = None
         self._streams: set[asyncio.Queue[bytes]] = set()
@@ -170,6 +171,7 @@ class ScriptedStudio:
         if route == "/events":
             await self._stream(writer)
             return
+        self.queries.append((route, query))
         if method == "GET":
             self.reads.append(route)
         else:
@@ -203,6 +205,9 @@ class ScriptedStudio:
         if route == "/switch":
             self.job("j1", "running", title=f"Serve {body['model']}")
             return {"success": True, "model": body["model"], "state": "", "job": self.jobs[-1]}
+        if route == "/downloads":
+            self.job("d1", "running", kind="download", title=f"Get {body['what']}")
+            return self.jobs[-1]
         if route == "/stop":
             return {"success": True, "model": "", "state": "", "jobs": []}
         if route.startswith("/profiles/") and method == "GET":

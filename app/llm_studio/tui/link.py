@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -45,10 +46,17 @@ class Link:
         self._stale = asyncio.Event()
         self._again = asyncio.Event()
         self._mark = ""
+        self._over: deque[str] = deque(maxlen=100)
+        """Jobs whose end was told."""
 
     def refresh(self) -> None:
         """Read the profiles again, soon; many wishes at once are one."""
         self._stale.set()
+
+    def begun(self, job: Job) -> None:
+        """Show a job that was begun here, unless its end was quicker than the answer."""
+        if job.id not in self._over and all(each.id != job.id for each in self.view.jobs):
+            self._replace(jobs=(*self.view.jobs, job))
 
     def start_again(self) -> None:
         """Start a studio that somebody had ended."""
@@ -138,7 +146,8 @@ class Link:
         others = tuple(each for each in self.view.jobs if each.id != job.id)
         if job.state == "running":
             self._replace(jobs=(*others, job))
-        elif len(others) < len(self.view.jobs):
+        elif job.id not in self._over:
+            self._over.append(job.id)
             self._replace(jobs=others)
             self._ended(job)
 

@@ -129,6 +129,7 @@ class Job(Told):
     message: str
     error: str
     hint: str
+    ended: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,9 +77,16 @@ class Wishes:
         engines = status.all if status else ()
         return [each for each in engines if each.up and id_ in ("", each.profile)]
 
-    async def cancel(self) -> None:
-        """Cancel the load, switch or stop that is under way."""
-        job = self._app.view.job("switch") or self._app.view.job("stop")
+    async def download(self, what: str) -> None:
+        """Fetch a profile's model, or OWNER/NAME:QUANTISATION."""
+        told = await self._app.wire.ask("POST", "/downloads", {"what": what}, within=120)
+        job = Job.of(told)
+        self._mine.add(job.id)
+        self._app.link.begun(job)
+
+    async def cancel(self, job: Job | None = None) -> None:
+        """Cancel a job; unless told, the load, switch or stop that is under way."""
+        job = job or self._app.view.job("switch") or self._app.view.job("stop")
         if job is None:
             self._app.tell("Nothing is under way")
         else:
@@ -92,13 +99,14 @@ class Wishes:
         if job.state == "failed":
             what, _, why = job.error.partition(". ")
             if mine:
-                self._app.push_screen(
-                    Trouble(StudioError(what, why=why, hint=job.hint), self._last_lines())
-                )
+                lines = self._last_lines() if job.kind == "switch" else []
+                self._app.push_screen(Trouble(StudioError(what, why=why, hint=job.hint), lines))
             else:
                 self._app.tell(f"{job.title}: {what}", severity="error")
         elif job.state == "done" and job.kind == "switch":
             self._app.tell(f"{job.title.removeprefix('Serve ')} is ready")
+        elif job.state == "done" and job.kind == "download":
+            self._app.tell(f"{job.title.removeprefix('Get ')} is here, whole and checked")
         elif job.state == "cancelled":
             self._app.tell(f"{job.title}: cancelled")
 

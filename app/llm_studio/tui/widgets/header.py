@@ -36,7 +36,7 @@ class Header(Painted):
 
     def look(self, view: View) -> None:
         before, self._view = self._view, view
-        if (before.link, before.status, before.pulse) != (view.link, view.status, view.pulse):
+        if _shown_of(before) != _shown_of(view):
             self.refresh()
 
     def on_mount(self) -> None:
@@ -77,7 +77,7 @@ class Header(Painted):
         beside = sum(each.up for each in status.beside)
         if beside:
             parts += [(f" +{beside}", "dim")]
-        return parts + _progress(status, room)
+        return parts + _progress(status, room) + _job(view)
 
     def _right(self, width: int) -> list[Part]:
         """As many figures as there is room for; the most telling ones stay longest."""
@@ -94,6 +94,21 @@ class Header(Painted):
             if sum(cell_len(text) for text, _ in parts) <= width * 0.62:
                 return parts
         return []
+
+
+def _shown_of(view: View) -> tuple[object, ...]:
+    return (view.link, view.status, view.pulse, view.jobs)
+
+
+def _job(view: View) -> list[Part]:
+    """The newest of the jobs that go on beside what is served: a download, a benchmark."""
+    jobs = [job for job in view.jobs if job.kind not in ("switch", "stop")]
+    if not jobs:
+        return []
+    job = jobs[-1]
+    far = f"{job.fraction:.0%} " if job.fraction is not None else ""
+    more = f" +{len(jobs) - 1}" if len(jobs) > 1 else ""
+    return [GAP, (far, "accent"), (f"{job.title}{more}", "dim")]
 
 
 def _progress(status: Status, room: int) -> list[Part]:

@@ -13,16 +13,32 @@ if TYPE_CHECKING:
 ACTIONS = (
     Action(
         "models.load", "enter", "Load, or switch to it",
-        "Serve the profile under the cursor; on a model file, make a profile first.", "load",
+        "Serve the profile under the cursor; fetch its model first, or make a profile for a model "
+        "file.", "load",
     ),
     Action(
         "models.beside", "b", "Start beside",
         "Serve it beside what is served now, where the memory is enough for both.",
     ),
-    Action("models.stop_it", "s", "Stop", "Stop the profile under the cursor.", "stop"),
+    Action(
+        "models.stop_it", "s", "Stop",
+        "Stop the profile under the cursor, or its download; that goes on later where it was.",
+        "stop",
+    ),
+    Action(
+        "models.get", "g", "Download",
+        "Fetch the model of the profile under the cursor, or go on with a download; where there is "
+        "nothing yet, choose one that fits this machine.", "get",
+    ),
+    Action(
+        "models.hub", "G", "Search the hub",
+        "Find a repository by words, and download one of its quantisations.",
+    ),
+    Action("models.demo", "D", "Try the demo model", "Serve a script that needs no download."),
     Action(
         "models.back", "escape", "Cancel, or clear",
-        "Clear the filter, or what is tried out; else cancel the load that runs.", "back",
+        "Clear the filter, or what is tried out; else cancel the load that runs. Where there is "
+        "nothing yet, show all profiles.", "back",
         palette=False,
     ),
     Action(
@@ -54,6 +70,10 @@ ACTIONS = (
     Action(
         "models.edit", "e", "Edit",
         "Edit the profile in $EDITOR; a shipped one becomes your copy.", "edit",
+    ),
+    Action(
+        "models.form", "f", "Change values",
+        "Context, cache, layers, samplers in a form; a shipped profile becomes your copy.", "form",
     ),
     Action(
         "models.new", "n", "New profile",

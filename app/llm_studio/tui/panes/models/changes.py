@@ -12,7 +12,8 @@ from textual.app import SuspendNotSupported
 from llm_studio.errors import NotReady
 from llm_studio.tui.dialogs import STAY, Ask, Choice, Question
 from llm_studio.tui.figures import size
-from llm_studio.tui.view import Profile
+from llm_studio.tui.panes.models.form import FormScreen
+from llm_studio.tui.view import Detail, Profile
 from llm_studio.tui.widgets.finder import Finder, Item
 
 if TYPE_CHECKING:
@@ -69,6 +70,16 @@ async def delete(studio: StudioApp, profile: Profile) -> None:
         gone = await studio.wire.ask("DELETE", f"/profiles/{profile.id}")
         studio.link.refresh()
         studio.tell(f"{profile.id} is in {gone['path']}")
+
+
+async def fill_in(studio: StudioApp, id_: str) -> None:
+    """The values that are changed most, in a form."""
+    detail = Detail.of(await studio.wire.ask("GET", f"/profiles/{id_}"))
+    if await studio.push_screen_wait(FormScreen(id_, detail.values)):
+        engines = studio.view.status.all if studio.view.status else ()
+        served = any(each.up and each.profile == id_ for each in engines)
+        studio.link.refresh()
+        studio.tell(f"{id_} is written" + ("; load it again to use it" if served else ""))
 
 
 async def edit(studio: StudioApp, id_: str) -> None:

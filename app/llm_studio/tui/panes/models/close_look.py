@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from llm_studio.errors import StudioError
+from llm_studio.tui.panes.models.past import Past
 from llm_studio.tui.panes.models.sheet import heading, sheet
 from llm_studio.tui.panes.models.trial import Trial
 from llm_studio.tui.view import Detail, Profile
@@ -36,6 +37,8 @@ class CloseLook(VerticalScroll):
         self._fresh: set[tuple[str, Trial]] = set()
         """Those of the details that were asked for since the profiles were read."""
         self._shown: tuple[str, Content] | None = None
+        self._drawn: tuple[Detail, Trial] | None = None
+        self._past = Past()
 
     def compose(self) -> ComposeResult:
         yield Static()
@@ -49,7 +52,14 @@ class CloseLook(VerticalScroll):
 
     def say(self, text: Content) -> None:
         """Something else than a profile."""
+        self.workers.cancel_group(self, "detail")
         self._show("", text)
+
+    def remember(self, past: Past) -> None:
+        """What became of profiles; the one that is shown is drawn anew."""
+        self._past = past
+        if self._drawn is not None:
+            self._show_detail(*self._drawn)
 
     @work(group="detail", exclusive=True, exit_on_error=False)
     async def look_at(self, profile: Profile, trial: Trial, wire: Wire) -> None:
@@ -78,7 +88,8 @@ class CloseLook(VerticalScroll):
 
     def _show_detail(self, detail: Detail, trial: Trial) -> None:
         width = self.query_one(Static).size.width or 60
-        self._show(detail.summary.id, sheet(detail, width, trial, roomy=self._roomy))
+        self._show(detail.summary.id, sheet(detail, width, trial, self._past, roomy=self._roomy))
+        self._drawn = detail, trial
 
     @property
     def _roomy(self) -> bool:
@@ -89,5 +100,5 @@ class CloseLook(VerticalScroll):
             self.scroll_home(animate=False)
         elif self._shown[1].is_same(text):
             return
-        self._shown = (id_, text)
+        self._shown, self._drawn = (id_, text), None
         self.query_one(Static).update(text)

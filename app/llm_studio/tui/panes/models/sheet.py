@@ -11,6 +11,7 @@ from textual.content import Content
 from llm_studio.text import has_controls, untrusted_line
 from llm_studio.tui.figures import size, tokens
 from llm_studio.tui.panes.models.memory import bars
+from llm_studio.tui.panes.models.past import Past, record
 from llm_studio.tui.panes.models.table import FIT_ROLE
 from llm_studio.tui.panes.models.trial import Trial
 from llm_studio.tui.view import Argument, Detail, Finding, Profile
@@ -37,7 +38,7 @@ def heading(profile: Profile, *, roomy: bool) -> list[Content]:
     return [name, *(Content.styled(line, "$dim") for line in (about, told) if line), Content("")]
 
 
-def sheet(detail: Detail, width: int, trial: Trial, *, roomy: bool) -> Content:
+def sheet(detail: Detail, width: int, trial: Trial, past: Past, *, roomy: bool) -> Content:
     """Everything about it, for so many columns; where there is little room, the figures first."""
     lines = [*heading(detail.summary, roomy=roomy)]
     lines += _fit(detail, bool(trial.changes))
@@ -50,6 +51,7 @@ def sheet(detail: Detail, width: int, trial: Trial, *, roomy: bool) -> Content:
         "Sampling",
         [_with_origin(f"{v.key.partition('.')[2]} = {v.value}", v.origin, width) for v in sampling],
     )
+    lines += _section("Served", record(past, detail.summary.id))
     lines += _section("Command", command_lines(detail, width, trial))
     return Content("\n").join(lines)
 

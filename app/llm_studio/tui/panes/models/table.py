@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from llm_studio.tui.figures import size, tokens
-from llm_studio.tui.view import ModelFile, Profile, View
+from llm_studio.tui.panes.models.downloads import DOWNLOAD, cell
+from llm_studio.tui.view import Job, ModelFile, Profile, View
 from llm_studio.tui.widgets.header import STATES
 from llm_studio.tui.widgets.listing import Column, Row
 from llm_studio.tui.widgets.painted import Part, Role
@@ -44,15 +45,25 @@ ORDERS: dict[str, Order] = {
 }
 
 
-def rows_of(view: View, *, wanted: str, order: str) -> list[Row]:
-    """Everything that matches, in groups."""
+def rows_of(
+    view: View, *, wanted: str, order: str, downloads: Mapping[str, Job] | None = None
+) -> list[Row]:
+    """Everything that matches, in groups; downloads by what they fetch."""
+    downloads = downloads or {}
     matching = [p for p in view.shown_profiles if p.state != "template" and matches(p, wanted)]
     matching.sort(key=ORDERS[order])
-    here = [p for p in matching if p.state != "missing"]
-    missing = [p for p in matching if p.state == "missing"]
+    here = [p for p in matching if p.state != "missing" and p.id not in downloads]
+    missing = [p for p in matching if p.state == "missing" and p.id not in downloads]
+    known = {p.id: p for p in view.profiles or ()}
+    coming = [
+        _download(job, what, known.get(what))
+        for what, job in downloads.items()
+        if _in_words(what, wanted) or (what in known and matches(known[what], wanted))
+    ]
     files = [f for f in view.files if _in_words(f.name, wanted)]
     progress = {s.profile: s.progress for s in view.status.all} if view.status else {}
     rows = [_profile(p, progress.get(p.id)) for p in here]
+    rows += _group("Downloads", coming, rows)
     rows += _group("Model files without a profile", map(_file, files), rows)
     rows += _group("Not on this machine", map(_profile, missing), rows)
     return rows
@@ -109,6 +120,24 @@ def _fit(profile: Profile, progress: float | None) -> Part:
     if profile.state in TROUBLES:
         return (TROUBLES[profile.state], "bad")
     return (profile.badge, FIT_ROLE.get(profile.fit or "", ""))
+
+
+def _download(job: Job, what: str, profile: Profile | None) -> Row:
+    repository, _, quantisation = what.partition(":")
+    return Row(
+        what if profile else DOWNLOAD + what,
+        (
+            (" ", ""),
+            (what if profile else repository, ""),
+            (profile.name if profile else "", "dim"),
+            ("", ""),
+            (quantisation, ""),
+            ("", ""),
+            ("", ""),
+            cell(job),
+            ("", ""),
+        ),
+    )
 
 
 def _file(file: ModelFile) -> Row:
