@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 
-from benchmarks import chat, gateway, headers, sampler, startup, storm, studio, terminal
+from benchmarks import chat, gateway, headers, sampler, speed, startup, storm, studio, terminal
 
 FIT = [sys.executable, "-m", "benchmarks.fit_truth", "--quick"]
 
@@ -21,6 +21,7 @@ def main() -> int:
         and not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
     ):
         failed += subprocess.run(FIT, check=False).returncode
+        failed += speed.main()
     else:
         print("Memory estimates against llama-server: left out, there is no Docker engine here.")
         print("(tests/engine/prepare makes one; then: python -m benchmarks.fit_truth)")

@@ -35,6 +35,11 @@ NOT_RUN = {
     "llm-studio image check": "needs an image; tests/e2e/test_images.py checks a real one",
     "llm-studio image use": "needs an image; tests/e2e/test_images.py uses one",
     "llm-studio image rollback": "needs an image; tests/e2e/test_images.py goes back",
+    "llm-studio bench speed": "takes a while; tests/bench measures a tiny model",
+    "llm-studio bench fetch": "needs the network; tests/bench fetches from a stand-in",
+    "llm-studio bench coding": "needs the tasks; tests/bench has its own",
+    "llm-studio bench compare": "needs results; tests/bench compares some",
+    "llm-studio bench report": "needs results; tests/bench reports some",
     "llm-studio image list": "needs Docker; tests/e2e/test_images.py lists",
 }
 """Lines that are not run here, by how they begin, and why."""

@@ -84,6 +84,7 @@ def _table(source: str, points: Sequence[Point]) -> list[str]:
     label = "Through the server" if source == "server" else f"The engine alone ({source})"
     energy = any(point.energy is not None for point in points)
     titles = ["what", *(MEASURES[name][0] for name in names), *(["J/token"] if energy else [])]
+    unseen = "none seen" if source == "server" else "not watched"
     parts = ["", f"### {label}", "", f"| {' | '.join([*titles, 'n', 'other load'])} |"]
     parts.append("| --- |" + " --: |" * (len(titles)) + " --- |")
     for point in points:
@@ -92,7 +93,7 @@ def _table(source: str, points: Sequence[Point]) -> list[str]:
         if energy:
             cells.append(f"{point.energy:.3g}" if point.energy is not None else "")
         count = max(len(each.values) for each in point.measures.values()) if point.measures else 0
-        cells += [str(count), "; ".join(point.disturbed) or "none seen"]
+        cells += [str(count), "; ".join(point.disturbed) or unseen]
         parts.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
     return parts
 

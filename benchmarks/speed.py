@@ -1,0 +1,102 @@
+"""Whether our figures are true: a tiny model's speed through the server beside llama-bench's.
+
+Both run in containers of the same image, in turn, so that other load hits both alike. What is
+compared are all values of all rounds: where their ranges do not even touch, one of them is wrong.
+The server samples each token and sends it, which llama-bench does not; with so small a model that
+shows.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.standins.tiny_model import write_tiny_llama
+
+from benchmarks.trial import Trial, told, trial
+
+IMAGE = os.environ.get("LLM_STUDIO_TEST_IMAGE", "llm-studio/llama.cpp:cpu")
+ROUNDS = 2
+PAIRS = (
+    ("reading a prompt", "engine_prompt_speed", "prompt_speed"),
+    ("generating", "engine_speed", "speed"),
+)
+PROFILE = """\
+name = "speed"
+[model]
+file = "larger.gguf"
+[engine]
+kind = "docker"
+[server]
+context = 4096
+parallel = 1
+threads = 1
+"""
+
+
+def main() -> int:
+    print("Speed through the server and by llama-bench (tok/s)")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        with trial(Path(folder) / "home", image=IMAGE) as studio:
+            runs = [run for _ in range(ROUNDS) for run in _measured(studio)]
+    missed = 0
+    for what, ours, theirs in PAIRS:
+        server = _values(runs, "server", ours)
+        alone = _values(runs, "llama-bench", theirs)
+        if not server or not alone:
+            print(f"  {what}: not measured on both sides")
+            missed += 1
+            continue
+        touch = min(server) <= max(alone) and min(alone) <= max(server)
+        best = max(server) / max(alone)
+        goal = told(touch, "the ranges touch")
+        print(f"  {what}: server {_range(server)}, llama-bench {_range(alone)}")
+        print(f"    best against best ×{best:.2f}; {goal}")
+        missed += not touch
+    loads = sorted({load for run in runs for point in run["points"] for load in point["disturbed"]})
+    for load in loads:
+        print(f"  meanwhile {load}: a range is wider for it")
+    return 1 if missed else 0
+
+
+def _measured(studio: Trial) -> list[Any]:
+    path = studio.home / "profiles" / "speed.toml"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(PROFILE)
+        larger = studio.home / "models/larger.gguf"
+        write_tiny_llama(larger, blocks=8, embedding=256, heads=8, feed_forward=640)
+        for each in (studio.home, *studio.home.rglob("*")):
+            each.chmod(each.stat().st_mode | (0o055 if each.is_dir() else 0o044))
+        studio.start()
+    body = {"profiles": ["speed"], "quick": True}
+    job = studio.client.ask("POST", "/bench/speed", body)
+    job = studio.client.ask("GET", f"/jobs/{job['id']}?wait=true", timeout=300)
+    if job["state"] != "done":
+        raise RuntimeError(job["error"])
+    return [studio.client.ask("GET", f"/bench/{run['id']}") for run in job["result"]["runs"]]
+
+
+def _values(runs: list[Any], source: str, measure: str) -> list[float]:
+    """Of empty contexts, and of one request at a time."""
+    return [
+        value
+        for run in runs
+        for point in run["points"]
+        if point["source"] == source and point["users"] == 1 and not point["depth"]
+        for value in point["measures"].get(measure, {"values": []})["values"]
+    ]
+
+
+def _range(values: list[float]) -> str:
+    middle = statistics.median(values)
+    return f"{middle:,.0f} ({min(values):,.0f} to {max(values):,.0f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
