@@ -146,6 +146,21 @@ async def test_logs_by_number(face: Face) -> None:
     assert (await face.tcp.get(f"/logs?since={page['last']}")).json()["lines"][0]["seq"] == 4
 
 
+async def test_a_line_is_explained_and_loads_and_requests_are_found(face: Face) -> None:
+    log = face.studio.log
+    log.extend([("srv load_model: loading model '/m'", "info", 0.0)], source="engine")
+    log.extend([("slot: id  0 | task 7 | processing task", "info", 0.0)] * 1500, source="engine")
+    log.add("srv load_model: loading model, says somebody who is no engine")
+    told = (await face.tcp.get("/logs/1/explained")).json()
+    assert (told["kind"], told["what"]) == ("stage", "A start, stage 3 of 5: loading model")
+    assert (await face.tcp.get(f"/logs/{log.last}/explained")).json()["what"] == ""
+    assert (await face.tcp.get(f"/logs/{log.last + 1}/explained")).status_code == 404
+    for query, seq in (("load", 1), ("request", 1501), ("request&before=1000", 999)):
+        found = await face.tcp.get(f"/logs/landmark?what={query}")
+        assert found.json() == {"seq": seq}
+    assert (await face.tcp.get("/logs/landmark?what=load&before=1")).json() == {"seq": None}
+
+
 async def test_a_number_of_an_earlier_studio_begins_the_log_anew(face: Face) -> None:
     face.studio.log.add("the first line")
     page = (await face.tcp.get("/logs?since=1000000&wait=30")).json()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,16 @@ from hypothesis import strategies as st
 from tests.tui.looking import Look, opened
 from tests.tui.scripted_studio import ScriptedStudio
 
-from llm_studio.tui.panes.logs.lines import KEPT, SPARE, Filter, Found, Line, Lines, pattern_of
+from llm_studio.tui.panes.logs.lines import (
+    KEPT,
+    SPARE,
+    WEIGHT,
+    Filter,
+    Found,
+    Line,
+    Lines,
+    pattern_of,
+)
 from llm_studio.tui.panes.logs.view import LogView
 
 pytestmark = pytest.mark.anyio
@@ -181,6 +191,43 @@ async def test_wrapping_loses_nothing_and_times_change(studio: ScriptedStudio) -
         await look.until(lambda: any(line.startswith("  engine    before") for line in look.lines))
 
 
+EXPLAINED = {
+    "seq": 40, "kind": "warning", "what": "10 of 33 layers are on GPUs",
+    "why": "The others are slower.", "hint": "Lower the context.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 30)])
+async def test_the_line_under_the_cursor_is_explained(
+    studio: ScriptedStudio, size: tuple[int, int]
+) -> None:
+    studio.logs(*[f"line {n}" for n in range(40)])
+    studio.answers["/logs/40/explained"] = EXPLAINED
+    async with logs(studio, size) as look:
+        await look.press("up")
+        for told in ("10 of 33 layers are on", "The others are slower.", "Lower the context."):
+            await look.until(told)
+        assert "line 39" in look.text  # the line itself is not hidden by what is said of it
+        await look.press("up")
+        await look.until("Nothing more is known of this line.")
+        await look.press("f")
+        await look.until(lambda: "Nothing more" not in look.text)
+
+
+async def test_going_to_loads_and_requests(studio: ScriptedStudio) -> None:
+    studio.logs(*[f"line {n}" for n in range(300)])
+    async with logs(studio) as look:
+        view = look.app.screen.query_one(LogView)
+        for key, number in (("L", 20), ("r", 150)):
+            studio.answers["/logs/landmark"] = {"seq": number}
+            await look.press(key)
+            await look.until(lambda number=number: view.cursor == number)  # type: ignore[misc]
+            assert f"line {number - 1}" in shown(look)
+        studio.answers["/logs/landmark"] = {"seq": None}
+        await look.press("r")
+        await look.until("No request before this")
+
+
 async def test_hostile_lines_are_only_text(studio: ScriptedStudio) -> None:
     studio.logs(
         "[/INST] [b]x[/b] [@click=app.quit]", "\x1b]52;c;AAAA\x07\x9b2J\u202e", "漢字" * 200,
@@ -249,6 +296,31 @@ def test_old_lines_go_when_there_are_too_many() -> None:
     assert KEPT <= len(lines) <= KEPT + SPARE
     assert lines[lines.first].text == str(lines.first - 1)
     assert lines[lines.last].text == str(lines.last - 1)
+
+
+def test_long_lines_are_bounded_by_their_weight() -> None:
+    lines = Lines()
+    for _ in range(60):
+        lines.append([_line(text="x" * (WEIGHT // 200)) for _ in range(10)])
+    held = sum(len(line.text) for _, line in lines.between(0, lines.last + 1))
+    assert WEIGHT // 2 < held <= WEIGHT
+    assert lines.whole
+    assert lines.last == 600
+
+
+def test_a_million_lines_behind_the_view_cost_little() -> None:
+    lines = Lines()
+    page = [(f"slot update: id 3 | task 17 | n_past = {n}" + "x" * 60) for n in range(2000)]
+    try:
+        for start in range(0, 1_000_000, 2000):
+            if start == 900_000:  # what is held at the end is newer, and to trace is slow
+                tracemalloc.start()
+            lines.append([Line(float(start), "engine", "info", text + " ") for text in page])
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert lines.last == 1_000_000
+    assert held < 40 << 20
 
 
 @given(st.lists(st.tuples(st.sampled_from(["append", "prepend", "restart"]), st.integers(0, 30))))

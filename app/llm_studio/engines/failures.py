@@ -71,6 +71,16 @@ def explain(ended: Ended) -> Failure:
     return _unexplained(ended, code)
 
 
+def cause_in(line: str) -> Failure | None:
+    """The cause that a single line tells, if it is an error and its cause is known."""
+    for body in _telling((line,)) if level_of(line) == "error" else ():
+        for rule in RULES:
+            found = rule.log.search(body) if rule.log else None
+            if found:
+                return _failure(rule, found.groupdict(), body)
+    return None
+
+
 def _telling(lines: Sequence[str]) -> list[str]:
     """Errors, and lines that have no level at all, of what can have ended it."""
     told: list[str] = []

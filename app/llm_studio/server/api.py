@@ -33,6 +33,7 @@ from llm_studio.server.chat_routes import chat_routes
 from llm_studio.server.hub_routes import hub_routes
 from llm_studio.server.image_routes import image_routes
 from llm_studio.server.job_status import job_status
+from llm_studio.server.log_routes import log_routes
 from llm_studio.server.metrics import exposition
 from llm_studio.server.profile_routes import profile_routes
 from llm_studio.server.sample_routes import SampleEvents, sample_routes
@@ -200,6 +201,7 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
     async def docs() -> str:
         return _docs_page(api.openapi())
 
+    api.include_router(log_routes(studio.log))
     api.include_router(hub_routes(studio))
     api.include_router(image_routes(studio))
     api.include_router(bench_routes(Bench(studio)))

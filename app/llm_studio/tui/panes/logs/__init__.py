@@ -36,6 +36,14 @@ ACTIONS = (
         "logs.error", "e", "Last error",
         "Go to the last error, then to the one before.", "error",
     ),
+    Action(
+        "logs.load", "L", "Last load",
+        "Go to where the last load begins, then to the one before.",
+    ),
+    Action(
+        "logs.request", "r", "Last request",
+        "Go to where the last request begins, then to the one before.",
+    ),
     Action("logs.wrap", "w", "Wrap", "Break long lines, or cut them at the edge."),
     Action("logs.times", "t", "Times", "The time of day, how long ago, or none."),
     Action(

@@ -73,9 +73,10 @@ class Feed:
             older = lines[: max(ours.first - first, 0)]
             ours.prepend(older)
             self._all_read = first > ours.first or len(older) < wanted
+            ours.whole = self._all_read or ours.first == 1
             self._changed()
         else:
-            self._all_read = True
+            self._all_read = ours.whole = True
 
     async def _read(self, since: int, limit: int, wait: float = 0.0) -> tuple[int, list[Line], int]:
         """The number of the first line, the lines, and the number of the last one."""

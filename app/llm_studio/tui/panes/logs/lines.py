@@ -11,6 +11,8 @@ from typing import NamedTuple
 KEPT = 60_000
 """Lines that are held; the studio keeps some more than fifty thousand."""
 SPARE = 5_000
+WEIGHT = 24 << 20
+"""Characters that are held; the studio keeps some fewer."""
 SEARCHED = 4_000
 """Characters of a line that are searched: a hostile one must not hang the pane."""
 
@@ -29,7 +31,10 @@ class Lines:
         self.first = 1
         self.age = 0
         """Counts the restarts, after which numbers mean other lines."""
+        self.whole = False
+        """Whether older lines than the first are gone from the studio too."""
         self._lines: list[Line] = []
+        self._weight = 0
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -54,18 +59,32 @@ class Lines:
 
     def restart(self, first: int, lines: Sequence[Line]) -> None:
         self.first, self._lines = first, list(lines)
+        self._weight, self.whole = _weight(lines), False
         self.age += 1
 
     def append(self, lines: Sequence[Line]) -> None:
         self._lines += lines
-        if len(self._lines) > KEPT + SPARE:
-            gone = len(self._lines) - KEPT
+        self._weight += _weight(lines)
+        gone = len(self._lines) - KEPT if len(self._lines) > KEPT + SPARE else 0
+        if self._weight > WEIGHT:  # an eighth less, since the front of a list is dear
+            weight = self._weight - _weight(self._lines[:gone])
+            while weight > WEIGHT - WEIGHT // 8 and gone < len(self._lines) - 1:
+                weight -= len(self._lines[gone].text)
+                gone += 1
+        if gone:
+            self._weight -= _weight(self._lines[:gone])
             del self._lines[:gone]
             self.first += gone
+            self.whole = True
 
     def prepend(self, lines: Sequence[Line]) -> None:
         self._lines[:0] = lines
         self.first -= len(lines)
+        self._weight += _weight(lines)
+
+
+def _weight(lines: Sequence[Line]) -> int:
+    return sum([len(line.text) for line in lines])
 
 
 Meant = Callable[[Line], bool]

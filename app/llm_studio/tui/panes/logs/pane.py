@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input, Static
 from textual.worker import Worker
 
-from llm_studio.errors import StudioError
 from llm_studio.tui.actions import bindings_of
 from llm_studio.tui.dialogs import Ask
 from llm_studio.tui.figures import counted
 from llm_studio.tui.pane import Pane
 from llm_studio.tui.panes.logs import ACTIONS
+from llm_studio.tui.panes.logs.explained import Explanation
 from llm_studio.tui.panes.logs.feed import Feed
 from llm_studio.tui.panes.logs.lines import (
     LEVELS,
@@ -30,9 +29,13 @@ from llm_studio.tui.panes.logs.lines import (
     finds,
     pattern_of,
 )
+from llm_studio.tui.panes.logs.saving import written
 from llm_studio.tui.panes.logs.status import LogStatus, told_of
 from llm_studio.tui.panes.logs.view import TIMES, LogView
 from llm_studio.tui.view import View
+
+WIDE = 110
+"""Columns from which what a line means stands beside the log."""
 
 
 class LogsPane(Pane):
@@ -55,6 +58,7 @@ class LogsPane(Pane):
 
     def compose(self) -> ComposeResult:
         yield LogView(self._lines)
+        yield Explanation()
         yield Static(id="empty")
         yield Input(select_on_focus=True)
         yield LogStatus()
@@ -108,7 +112,19 @@ class LogsPane(Pane):
             narrowed = self._filter != Filter()
             told = "No line passes the filter; Esc clears it." if narrowed else "No line yet."
             empty.update(told)
+        self._explain()
         self.query_one(LogStatus).show(told_of(view, self._filter, self._hits, self._problem))
+
+    def _explain(self) -> None:
+        """What the line under the cursor means."""
+        explanation, cursor = self.query_one(Explanation), self.log_view.cursor
+        if cursor is None or cursor not in self._lines:
+            explanation.forget()
+        else:
+            explanation.explain(self._lines.age, cursor, self.studio.wire)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.query_one(Explanation).set_class(event.size.width >= WIDE, "-beside")
 
     # Narrowing
 
@@ -212,6 +228,27 @@ class LogsPane(Pane):
                 self._narrow(Filter(level="error"))
             view.go_to(number)
 
+    def action_load(self) -> None:
+        self.studio.do(self._to_landmark("load"))
+
+    def action_request(self) -> None:
+        self.studio.do(self._to_landmark("request"))
+
+    async def _to_landmark(self, what: str) -> None:
+        """Where a load or a request begins; the studio knows the engine's words for it."""
+        view = self.log_view
+        found = await self.studio.wire.ask("GET", "/logs/landmark", what=what, before=view.cursor)
+        number = found["seq"]
+        if number is None:
+            before = " before this" if view.cursor is not None else ""
+            self.studio.tell(f"No {what}{before}")
+        elif number not in self._lines:
+            self.studio.tell(f"The {what} is at a line that is not read yet; try again")
+        else:
+            if view.found and number not in view.found.numbers:
+                self._narrow(Filter())
+            view.go_to(number)
+
     # Looks
 
     def action_wrap(self) -> None:
@@ -252,20 +289,8 @@ class LogsPane(Pane):
         answer = await self.app.push_screen_wait(Ask("Save the log", told, name))
         if not answer.id:
             return
-        path = _path(answer.id)
-        text = "".join(
-            f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.localtime(line.time))} "
-            f"{line.source} {line.level} {line.text}\n"
-            for line in (self._lines[view.number(index)] for index in range(view.count))
-        )
-        try:
-            await asyncio.to_thread(_write_new, path, text)
-        except OSError as error:
-            raise StudioError(
-                f"Cannot write {path}",
-                why=error.strerror or str(error),
-                hint="Choose another file." if isinstance(error, FileExistsError) else "",
-            ) from error
+        lines = [self._lines[view.number(index)] for index in range(view.count)]
+        path = await asyncio.to_thread(written, answer.id, lines)
         self.studio.tell(f"Written to {path}")
 
     def action_back(self) -> None:
@@ -290,12 +315,3 @@ class LogsPane(Pane):
 
 def _next(words: tuple[str, ...], now: str) -> str:
     return words[(words.index(now) + 1) % len(words)]
-
-
-def _path(typed: str) -> Path:
-    return Path(os.path.expanduser(typed))
-
-
-def _write_new(path: Path, text: str) -> None:
-    with path.open("x", encoding="utf-8", errors="replace") as file:
-        file.write(text)

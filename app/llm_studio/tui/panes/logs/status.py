@@ -49,7 +49,10 @@ def told_of(view: LogView, filter_: Filter, hits: Found | None, problem: str) ->
     if problem:
         parts.append((f"   {problem}", "warn"))
     shown = f"{view.count:,} of " if view.found else ""
-    return [*parts, ("   ", ""), (f"{shown}{counted(len(view.lines), 'line')}", "dim")]
+    held = f"{shown}{counted(len(view.lines), 'line')}"
+    if view.lines.whole and view.lines.first > 1:
+        held += f", {view.lines.first - 1:,} older are gone"
+    return [*parts, ("   ", ""), (held, "dim")]
 
 
 def _place(cursor: int | None, numbers: list[int]) -> str:

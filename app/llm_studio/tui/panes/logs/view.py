@@ -108,7 +108,17 @@ class LogView(Painted, can_focus=True):
         self.post_message(self.Moved())
 
     def on_resize(self) -> None:
+        self._lay_out()
+        self._keep_cursor()
         self.redraw()
+
+    def _keep_cursor(self) -> None:
+        """Where the view has become smaller, the line under the cursor is still seen."""
+        for _ in range(len(self._rows)):
+            if self.cursor is None or not self._rows or self.cursor <= self._rows[-1][0]:
+                return
+            self._top = self._stepped(self._rows[0], 1)
+            self._lay_out()
 
     # Moving
 
