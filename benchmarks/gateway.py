@@ -34,7 +34,7 @@ FIRST_RUNS = 60
 STREAMS, STREAM_TOKENS, STREAM_RUNS = 16, 128, 5
 SMALL: dict[str, int] = {"blocks": 8, "embedding": 256, "feed_forward": 704}
 TINY: dict[str, int] = {}
-MANY = 1500
+MANY = 10_000
 FIRST_GOAL_MS, RATIO_GOAL, GROWTH_GOAL_MIB = 3.0, 0.9, 8.0
 END = b"0\r\n\r\n"
 
