@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+_COMMAND = re.compile(r"\$ |llm-studio ")
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -31,7 +32,7 @@ def typed() -> list[str]:
         if block.language == "sh":
             lines += [line for line in block.lines if line.strip()]
         elif block.language == "":
-            lines += [line[2:] for line in block.lines if line.startswith("$ ")]
+            lines += [line.removeprefix("$ ") for line in block.lines if _COMMAND.match(line)]
     return [re.sub(r"\s+# .*", "", line).strip() for line in lines]
 
 
@@ -43,6 +44,11 @@ def mentioned() -> list[str]:
 
 def words(line: str) -> list[str]:
     return shlex.split(line)
+
+
+def ours(line: str) -> list[str]:
+    """The commands of ours in a pipeline."""
+    return [part for part in re.split(r"\s\|\s", line) if part.startswith("llm-studio")]
 
 
 def table(heading: str) -> list[list[str]]:
