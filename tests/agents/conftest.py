@@ -49,6 +49,11 @@ class AgentUser:
 
 
 @pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
 def model() -> Iterator[ScriptedModel]:
     model = ScriptedModel()
     yield model

@@ -206,18 +206,17 @@ def test_nothing_served_and_nobody_to_ask(agent_user: AgentUser) -> None:
 def test_a_profile_is_loaded_and_a_real_engine_answers(agent_user: AgentUser) -> None:
     """The embedded engine: a real template, tokenizer, sampler, cache and stream of events."""
     user: User = agent_user.user
-    write_tiny_llama(user.models / "tiny.gguf", answer="Sure")
+    write_tiny_llama(user.models / "tiny.gguf", answer="Sure", blocks=1, heads=2)
+    short = ("--tools", "Bash", "--system-prompt", "Be brief.")  # its tokens are bytes
     profile = user.home / "profiles" / "one.toml"
-    profile.write_text(profile.read_text().replace("65536\nparallel = 2", "131072\nparallel = 1"))
-    code, out, err = agent_user.run(
-        "claude", "--profile", "one", "-p", "hi", "--tools", "Bash,Read"
-    )
+    profile.write_text(profile.read_text().replace("parallel = 2", "parallel = 1"))
+    code, out, err = agent_user.run("claude", "--profile", "one", "-p", "hi", *short)
     assert (code, out.strip()) == (0, "Sure"), err
     assert "knows no tools" in err
     (session,) = agent_user.sessions()
     assert (session["profile"], session["requests"]) == ("one", 1)
     assert session["generated_tokens"] == 5
-    code, out, err = agent_user.run("claude", "-p", "hello", "--tools", "Bash,Read")
+    code, out, err = agent_user.run("claude", "-p", "hello", *short)
     assert (code, out.strip()) == (0, "Sure"), err
     again = agent_user.sessions()[0]
     assert again["cached_tokens"] > 0.9 * again["prompt_tokens"], "nothing in it changes"

@@ -9,6 +9,9 @@ from tests.agents.conftest import AgentUser
 from tests.e2e.terminal import DOWN, ENTER, Terminal
 from tests.standins.scripted_model import ScriptedModel
 
+ASKED, ANSWER = b"\x1b[c", "\x1b[?62;22c"
+"""What it asks the terminal, and what one answers: before that it hears no arrows."""
+
 
 @pytest.fixture
 def screen(agent_user: AgentUser) -> Iterator[Terminal]:
@@ -32,6 +35,9 @@ def test_a_session_from_inside_the_ui_and_back(
     screen.until(str(agent_user.project))
     screen.press(ENTER)
     screen.until("trust this folder")
+    screen.until(lambda: ASKED in screen.received)
+    screen.press(ANSWER)
+    screen._take(1.0)
     screen.press(DOWN)
     screen.until("❯ Yes")
     screen.press(ENTER)

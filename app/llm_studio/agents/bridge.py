@@ -28,22 +28,37 @@ def carry(listener: socket.socket, connect: Callable[[], socket.socket]) -> None
         except OSError:
             near.close()  # whoever asks sees a broken connection, and tries again
             continue
-        for source, sink in ((near, far), (far, near)):
-            threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
+        threading.Thread(target=_join, args=(near, far), daemon=True).start()
+
+
+def _join(near: socket.socket, far: socket.socket) -> None:
+    back = threading.Thread(target=_copy, args=(far, near), daemon=True)
+    back.start()
+    _copy(near, far)
+    back.join()
+    near.close()
+    far.close()
 
 
 def _copy(source: socket.socket, sink: socket.socket) -> None:
+    how = socket.SHUT_RDWR  # one that broke off ends the other's answer too
     with contextlib.suppress(OSError):
         while data := source.recv(PIECE):
             sink.sendall(data)
-    with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
+        how = socket.SHUT_WR
+    for end in (sink, source) if how == socket.SHUT_RDWR else (sink,):
+        with contextlib.suppress(OSError):
+            end.shutdown(how)
 
 
 def from_socket(path: str) -> Callable[[], socket.socket]:
     def connect() -> socket.socket:
         made = socket.socket(socket.AF_UNIX)
-        made.connect(path)
+        try:
+            made.connect(path)
+        except OSError:
+            made.close()
+            raise
         return made
 
     return connect

@@ -1,0 +1,84 @@
+"""The Agents pane: what is here, what runs, what it came to; and how it is launched."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.tui.looking import opened
+from tests.tui.scripted_studio import ScriptedStudio
+
+from llm_studio.tui.panes.agents.launch import window_command
+
+pytestmark = pytest.mark.anyio
+
+
+def agent(id_: str, **values: Any) -> dict[str, Any]:
+    return {
+        "id": id_, "title": id_.title(), "possible": True, "launched": True, "installed": True,
+        "path": f"/bin/{id_}", "version": "1.2.3", "tested": "1.2.3", "old": False,
+        "install": f"get {id_}", "note": "", **values,
+    }  # fmt: skip
+
+
+def session(**values: Any) -> dict[str, Any]:
+    return {
+        "id": "ab12", "agent": "claude", "directory": "/src/project", "profile": "coder",
+        "context": 65536, "protection": "bubblewrap", "started": time.time() - 120, "ended": None,
+        "alive": True, "activity": "answering", "requests": 3, "prompt_tokens": 40000,
+        "cached_tokens": 30000, "generated_tokens": 500, "last": None,
+        "summary": "3 requests, 40,000 tokens read", "advice": ["Give it more context."], **values,
+    }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _agents(studio: ScriptedStudio) -> None:
+    studio.answers["/agents"] = [
+        agent("claude"), agent("codex", installed=False, version=""),
+        agent("zed", launched=False, installed=False, note="It is an editor."),
+        agent("gemini", possible=False, installed=False, note="It speaks Google's API alone."),
+    ]  # fmt: skip
+    studio.answers["/agents/sessions"] = [session()]
+
+
+async def test_agents_and_their_sessions_are_listed(studio: ScriptedStudio) -> None:
+    async with opened(studio) as look:
+        await look.press("6")
+        await look.until("answering")
+        for word in ("1.2.3", "not installed", "in editors", "cannot", "40,500", "75%"):
+            assert word in look.text, word
+        assert "Give it more context." in look.text
+        assert "/src/project" in look.text
+
+
+async def test_what_cannot_be_launched_says_why(studio: ScriptedStudio) -> None:
+    async with opened(studio) as look:
+        await look.press("6")
+        await look.until("answering")
+        await look.press("down", "enter")
+        await look.until("get codex")
+        await look.press("escape", "down", "down", "e")
+        await look.until("It speaks Google's API alone.")
+
+
+async def test_a_folder_that_is_none_is_told(studio: ScriptedStudio, tmp_path: Path) -> None:
+    async with opened(studio) as look:
+        await look.press("6")
+        await look.until("answering")
+        await look.press("enter")
+        await look.until("In which folder?")
+        assert "/src/project" in look.text
+        look.fill(str(tmp_path / "none"))
+        await look.press("enter")
+        await look.until("is no folder")
+
+
+async def test_a_window_of_tmux_gets_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_STUDIO_HOME", "/my home")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "secret")
+    words = window_command("claude", Path("/src"))
+    assert "LLM_STUDIO_HOME=/my home" in words
+    assert "secret" not in " ".join(words)
+    assert words[words.index("-c") + 1] == "/src"
