@@ -47,6 +47,9 @@ async def test_results_are_listed_shown_compared_and_reported(face: Face) -> Non
     assert compared.json()[0]["verdict"] == "better"
     report = await face.ask.get("/bench/report", params={"id": ["0001", "0002"]})
     assert report.text.startswith("# Benchmarks")
+    for profile, seconds in (("one", 1.0), ("two", None)):
+        told = await face.ask.get("/bench/estimate", params={"profile": profile})
+        assert told.json() == {"seconds": seconds}
     assert (await face.ask.get("/bench/nosuch")).status_code == 404
 
 

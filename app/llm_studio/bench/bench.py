@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from llm_studio.bench.asking import Asker
@@ -112,11 +112,13 @@ class Bench:
                     stamp=stamped, settings=bout.settings, points=bout.points, tasks=bout.tasks,
                     scores=bout.scores, notes=bout.notes,
                 )  # fmt: skip
-                self._keep(run, entry)
+                await _to_its_end(asyncio.to_thread(self._keep, run, entry))
+        if bout.empty:
+            raise StudioError("Nothing could be measured", why=" ".join(bout.notes[:3]))
         return {"id": run.id, "profile": id_, "state": state, "speed": run.speed}
 
     def _keep(self, run: Run, entry: Entry) -> None:
-        """At once and without a pause, so that no cancelling comes between."""
+        """Blocks."""
         self.results.add(run)
         state = self._studio.settings.paths.state
         measured = Measured.load(state)
@@ -177,3 +179,17 @@ class Bench:
             if (run.suite, run.profile, run.state) == (suite, profile, "done"):
                 return run.ended - run.started
         return None
+
+
+async def _to_its_end(work: Coroutine[object, object, None]) -> None:
+    """What was measured is kept, whoever cancels meanwhile; the cancelling goes on afterwards."""
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    task.result()
+    if cancelled:
+        raise asyncio.CancelledError

@@ -45,6 +45,7 @@ class Speed:
         self._told = told
         self._quick = quick
         self._words: list[int] = []
+        self._period = 0
         self.points: list[Point] = []
         self.notes: list[str] = []
         self.settings: Facts = {}
@@ -159,6 +160,9 @@ class Speed:
         )  # fmt: skip
         if point.cache == "cold" and any(each.cached for each in answers):
             self.notes.append(f"{_named(point)}: some of the prompt came from the cache")
+        kept = point.depth or (point.prompt if point.cache == "warm" else 0)
+        if kept and any(each.cached < 0.9 * kept for each in answers):
+            self.notes.append(f"{_named(point)}: the cache did not keep it, so it was read again")
         if len(self._asker.engines) > 1:
             what = "the engine was ended and loaded again meanwhile"
             measured = measured.model_copy(update={"disturbed": [*measured.disturbed, what]})
@@ -188,14 +192,17 @@ class Speed:
     # Prompts
 
     async def _vocabulary(self, context: int) -> list[int]:
-        """Text in tokens of this model, enough for the longest prompt."""
+        """Text in tokens of this model, enough for the longest prompt from anywhere in it."""
         words = await self._asker.tokens(TEXT)
-        return words * (context // max(len(words), 1) + 2)
+        if not words:
+            raise NoAnswer("The engine's tokenizer gave nothing")
+        self._period = len(words)
+        return words * (context // len(words) + 3)
 
     def _fresh(self, length: int) -> list[int]:
         """A prompt that no cache holds: it begins as none did before."""
-        start = secrets.randbelow(len(TEXT) // 2)
-        salt = [self._words[secrets.randbelow(len(TEXT) // 4)] for _ in range(min(8, length))]
+        start = secrets.randbelow(self._period)
+        salt = [self._words[secrets.randbelow(self._period)] for _ in range(min(8, length))]
         return (salt + self._words[start:])[:length]
 
 

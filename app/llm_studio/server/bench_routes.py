@@ -64,6 +64,11 @@ class RunSummary(BaseModel):
     build: str
 
 
+class Estimate(BaseModel):
+    seconds: float | None
+    """Nothing where there was none."""
+
+
 class DifferenceTold(BaseModel):
     what: str
     measure: str
@@ -98,6 +103,13 @@ def bench_routes(bench: Bench) -> APIRouter:
     ) -> list[RunSummary]:
         runs = await asyncio.to_thread(results.all)
         return [_summary(run) for run in runs if profile in ("", run.profile)]
+
+    @routes.get("/estimate", summary="What a benchmark will take, as the last one did")
+    async def estimate(
+        profile: Annotated[str, Query(max_length=200)], suite: str = "speed"
+    ) -> Estimate:
+        seconds = await asyncio.to_thread(bench.estimate, suite, profile)
+        return Estimate(seconds=seconds)
 
     @routes.get("/report", summary="Results as Markdown", response_class=PlainTextResponse)
     async def markdown(
