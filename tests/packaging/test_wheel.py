@@ -42,6 +42,7 @@ def test_the_wheel_carries_everything(wheel: Path) -> None:
     program = {f"llm_studio/{name}" for name in _names("app/llm_studio", "*.py")}
     assert {name for name in held if name.endswith(".py")} == program
     assert {f"llm_studio/{name}" for name in _names("app/llm_studio", "*.tcss")} <= held
+    assert {f"llm_studio/models/demo/{name}" for name in ("script.toml", "template.jinja")} <= held
     assert {f"llm_studio/profiles/shipped/{name}" for name in _names("profiles", "*.toml")} <= held
     for name in _names("container", "*"):
         assert f"llm_studio/engines/images/container/{name}" in held

@@ -36,7 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
     check_version(status)
     id_ = arguments.id or status["desired"] or status["profile"] or _served_last(client)
     if not id_:
-        raise UsageError("Which profile?", hint="`llm-studio list` shows them: llm-studio up ID")
+        raise UsageError(
+            "Which profile?",
+            hint="`llm-studio list` shows them: llm-studio up ID. Without a model file: up demo.",
+        )
     answer = client.ask("POST", "/switch", {"model": id_, "beside": arguments.beside})
     if answer["job"] and not arguments.no_wait:
         ended_well(follow(client, answer["job"]["id"]))
