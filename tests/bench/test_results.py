@@ -7,7 +7,7 @@ import pytest
 from tests.bench.runs import coding_run, speed_run
 from tests.conftest import Home, Run
 
-from llm_studio.bench.compare import compare
+from llm_studio.bench.compare import circumstances, compare
 from llm_studio.bench.report import report
 from llm_studio.bench.results import Results
 from llm_studio.errors import NotFound, StudioError, UsageError
@@ -60,6 +60,17 @@ def test_a_difference_is_told_only_where_it_is_none_of_chance() -> None:
     assert {d.verdict for d in compare(slow, slow)} == {"tie"}
     few = compare(speed_run("a", [10, 10, 10]), speed_run("b", [90, 90, 90]))
     assert few[0].verdict == "too few"
+
+
+def test_what_else_was_different_is_told() -> None:
+    first = speed_run("a", [10, 10.1, 9.9, 10.2])
+    stamp = first.stamp.model_copy(update={"build": "b2"})
+    loud = first.points[0].model_copy(update={"disturbed": ["a browser"]})
+    second = first.model_copy(update={"stamp": stamp, "points": [loud]})
+    assert circumstances(first, first) == []
+    assert circumstances(first, second) == [
+        "llama.cpp: none → b2", "the second was measured beside other load",
+    ]  # fmt: skip
 
 
 def test_runs_of_tasks_are_compared_task_by_task() -> None:

@@ -41,6 +41,22 @@ def compare(first: Run, second: Run) -> list[Difference]:
     return found
 
 
+def circumstances(first: Run, second: Run) -> list[str]:
+    """What else was different, and may be why."""
+    told = []
+    for name, title in (
+        ("build", "llama.cpp"), ("image", "image"), ("image_id", "image id"), ("settings", "settings"),
+        ("model_file", "model file"), ("driver", "driver"), ("gpus", "GPUs"), ("host", "host"),
+    ):  # fmt: skip
+        one, two = (getattr(run.stamp, name) for run in (first, second))
+        if one != two:
+            told.append(f"{title}: {one or 'none'} → {two or 'none'}")
+    for word, run in (("first", first), ("second", second)):
+        if run.disturbed:
+            told.append(f"the {word} was measured beside other load")
+    return told
+
+
 def _speeds(first: Run, second: Run) -> list[Difference]:
     others = {_key(point): point for point in second.points}
     found = []

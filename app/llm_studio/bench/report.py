@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from itertools import pairwise
 
-from llm_studio.bench.compare import compare, described
+from llm_studio.bench.compare import circumstances, compare, described
 from llm_studio.bench.plots import Line, plot
 from llm_studio.bench.record import MEASURES, Point, Run, Spread
 from llm_studio.errors import UsageError
@@ -104,7 +104,9 @@ def _compared(first: Run, second: Run) -> list[str]:
     except UsageError:
         return []
     parts = ["", f"## {_cell(second.id)} against {_cell(first.id)}", ""]
+    parts += [f"- {_cell(each)}" for each in circumstances(first, second)]
     parts += [
+        "",
         "| what | figure | first | second | × | p | second is |",
         "| --- | --- | --: | --: | --: | --: | --- |",
     ]

@@ -191,7 +191,7 @@ def _show_run(run: Run) -> None:
 def _compare(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from llm_studio.bench.compare import compare
+    from llm_studio.bench.compare import circumstances, compare
 
     results = _results()
     first, second = results.get(arguments.first), results.get(arguments.second)
@@ -200,6 +200,8 @@ def _compare(arguments: argparse.Namespace) -> int:
         print_json([asdict(each) for each in found])
         return 0
     narrate(f"first:  {first.id}\nsecond: {second.id}")
+    for each in circumstances(first, second):
+        narrate(each)
     columns = (Column("WHAT", flexible=True), Column("FIGURE"), Column("FIRST", right=True),
                Column("SECOND", right=True), Column("×", right=True), Column("P", right=True),
                Column("SECOND IS"))  # fmt: skip
