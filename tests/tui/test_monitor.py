@@ -13,11 +13,11 @@ from tests.tui.looking import opened
 from tests.tui.monitoring import AT, ENGINE, GiB, gpu, history, request, sample
 from tests.tui.scripted_studio import ScriptedStudio
 
-from llm_studio.schema import HostSample
+from llm_studio.schema import HostSample, Mark
 from llm_studio.tui.panes.monitor import board as board_module
 from llm_studio.tui.panes.monitor import panels as panels_module
 from llm_studio.tui.panes.monitor.board import Shown, board
-from llm_studio.tui.panes.monitor.curves import Curves, value_of
+from llm_studio.tui.panes.monitor.curves import Curves, Note, value_of
 from llm_studio.tui.panes.monitor.gauges import engine_lines, gpu_lines
 from llm_studio.tui.panes.monitor.graph import Line, drawn
 from llm_studio.tui.panes.monitor.panels import panels_for
@@ -238,3 +238,53 @@ async def test_it_costs_nothing_while_it_is_not_seen(studio: ScriptedStudio) -> 
         await asyncio.sleep(0)
         await look.pilot.pause()
         assert studio.count("/requests") == asked
+
+
+# Alerts, marks and gaps
+
+
+def _alert(text: str, level: str = "warning") -> Mark:
+    return Mark(seq=1, time=AT, kind="hot", level=level, about="nvidia0", text=text)
+
+
+def test_alerts_that_hold_are_shown_the_gravest_first() -> None:
+    alerts = [_alert(f"GPU {n} is hot") for n in range(3)] + [_alert("GPU 3 is lost", "error")]
+    rows = text(board(Shown(sample(gpu(0), alerts=alerts), end=AT), 80, 24))
+    shown = [row for row in rows if "⚠" in row]
+    assert shown[0].startswith("⚠ GPU 3 is lost")
+    assert shown[1].endswith("GPU 0 is hot  +2 more")
+
+
+def test_the_mark_nearest_to_the_cursor_can_be_read() -> None:
+    curves = Curves(window=60)
+    curves.marks = [
+        Note(AT - 50, "loaded", "info", "glm is ready"),
+        Note(AT - 5, "hot", "warning", "GPU 0 is hot"),
+        Note(AT - 500, "failed", "error", "too long ago"),
+    ]
+    shown = Shown(sample(gpu(0)), curves, end=AT, cursor=0.2)
+    assert "glm is ready" in "\n".join(text(board(shown, 80, 24)))
+    shown.cursor = 0.9
+    assert "GPU 0 is hot" in "\n".join(text(board(shown, 80, 24)))
+    shown.cursor = None
+    assert "is hot" not in "\n".join(text(board(shown, 80, 24)))
+
+
+def test_a_curve_has_a_gap_where_time_jumps() -> None:
+    curves = Curves(window=60)
+    for second in (*range(20), *range(40, 60)):
+        curves.add(sample(gpu(0), at=AT + second), ["nvidia0.memory_used"])
+    columns = curves.columns("nvidia0.memory_used", 60, AT + 60)
+    gone = [at for at, span in enumerate(columns) if span is None]
+    assert gone == list(range(20, 40))
+
+
+def test_eight_gpus_with_alerts_fit_a_small_terminal() -> None:
+    alerts = [_alert("GPU 1 is hot"), _alert("GPU 2 is hot")]
+    rows = text(board(Shown(sample(*map(gpu, range(8)), alerts=alerts), end=AT), 80, 20))
+    whole = "\n".join(rows)
+    assert all(f"GPU {index} " in whole for index in range(8))
+    assert "GPU memory  0 18.0  1 18.0" in whole
+    assert "7 18.0" in whole
+    for told in ("GPU 1 is hot", "42.1 tok/s", "cpu", "18.0 of 24.0 GiB"):
+        assert told in whole

@@ -71,6 +71,11 @@ FRAME = (
     Action("app.theme", "ctrl+t", "Next theme", "Dark, light, or the terminal's own colours."),
     Action("app.density", "ctrl+d", "Compact or roomy", "Use the room for content, or for calm."),
     Action(
+        "app.redraw", "ctrl+l", "Draw the screen again",
+        "Send the whole screen anew, as after another program wrote over it.", palette=False,
+        does="redraw_terminal",
+    ),
+    Action(
         "app.suspend", "ctrl+z", "Suspend", "Back to the shell; `fg` returns.", palette=False
     ),
 )  # fmt: skip

@@ -36,6 +36,9 @@ from llm_studio.tui.widgets.tabs import Tabs
 from llm_studio.tui.wire import Wire
 from llm_studio.tui.wishes import Wishes
 
+SPARSE = 4
+"""On a slow link one of so many readings is drawn."""
+
 
 class StudioApp(TerminalApp[None]):
     """One terminal's look at the studio."""
@@ -72,6 +75,8 @@ class StudioApp(TerminalApp[None]):
         self._awake: Pane | None = None
         self._told: object = None
         self._born = 0.0
+        self._slow = False
+        self._animation = self.animation_level
         for each in THEMES:
             self.register_theme(each)
         self.theme = theme_for(theme or settings.theme)
@@ -116,17 +121,30 @@ class StudioApp(TerminalApp[None]):
         if not self.is_running:
             return
         base = self.screen_stack[0]
-        base.query_one(Header).look(view)
+        told = (view.link, view.status, view.jobs)
+        self._heed_pace()
+        if told != self._told or self.draws(view):
+            base.query_one(Header).look(view)
         base.set_class(bool(view.status) and not view.live, "-stale")
         if self._awake is not None:
             self._awake.look(view)
         if view.status and view.status.born != self._born:
             self._born = view.status.born
             self._check_version(str(view.status.studio["version"]))
-        told = (view.link, view.status, view.jobs)
         if told != self._told:  # keys that work depend on it; a mere sample changes none
             self._told = told
             self.refresh_bindings()
+
+    def draws(self, view: View) -> bool:
+        """Whether figures that change each second are drawn; on a slow link, few of them."""
+        return not self._slow or view.sample is None or view.sample["seq"] % SPARSE == 0
+
+    def _heed_pace(self) -> None:
+        """A slow link is spared by itself, and again not once it is fast."""
+        if self.pace.slow != self._slow:
+            self._slow = self.pace.slow
+            self.animation_level = "none" if self._slow else self._animation
+            self.screen_stack[0].query_one(Header).warn_of_slow_link(self._slow)
 
     def _check_version(self, running: str) -> None:
         """A studio of another release may mean other things by the same words."""
@@ -301,6 +319,9 @@ class StudioApp(TerminalApp[None]):
     async def _remember(self, key: str, value: str) -> None:
         """What was chosen by a key holds the next time too."""
         await asyncio.to_thread(write_setting, self.settings.paths.config_file, key, value)
+
+    def action_redraw_terminal(self) -> None:
+        self.repaint_terminal()
 
     def action_suspend(self) -> None:
         self.action_suspend_process()

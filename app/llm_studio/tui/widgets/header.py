@@ -32,12 +32,17 @@ class Header(Painted):
     def __init__(self) -> None:
         super().__init__()
         self._view = View()
+        self._slow = False
         self._host = socket.gethostname().partition(".")[0]
 
     def look(self, view: View) -> None:
         before, self._view = self._view, view
         if _shown_of(before) != _shown_of(view):
             self.refresh()
+
+    def warn_of_slow_link(self, slow: bool) -> None:
+        self._slow = slow
+        self.refresh()
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
@@ -86,10 +91,11 @@ class Header(Painted):
         figures = [_speed(pulse), _context(pulse), _memory(pulse, width), host]
         if not self._view.live:
             figures = figures[-1:]
+        slow: list[Part] = [("slow link", "warn")] if self._slow else []
         for drop in ((), (3,), (3, 1), (3, 1, 0), (3, 1, 0, 2)):
-            kept = [each for i, each in enumerate(figures) if i not in drop and each]
+            kept = [slow, *(each for i, each in enumerate(figures) if i not in drop)]
             parts: list[Part] = []
-            for each in kept:
+            for each in filter(None, kept):
                 parts += [GAP, *each] if parts else each
             if sum(cell_len(text) for text, _ in parts) <= width * 0.62:
                 return parts

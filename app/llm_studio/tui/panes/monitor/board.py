@@ -11,10 +11,16 @@ from rich.cells import cell_len
 from textual.strip import Strip
 
 from llm_studio.tui.panes.monitor.curves import Curves, clock
-from llm_studio.tui.panes.monitor.gauges import beside_line, engine_lines, gpu_lines, host_line
+from llm_studio.tui.panes.monitor.gauges import (
+    alert_lines,
+    beside_line,
+    engine_lines,
+    gpu_lines,
+    host_line,
+)
 from llm_studio.tui.panes.monitor.panels import panels_for, rows_of
 from llm_studio.tui.panes.monitor.tables import process_rows, request_rows
-from llm_studio.tui.widgets.painted import Painted, Part
+from llm_studio.tui.widgets.painted import Painted, Part, Role
 
 WIDE = 110
 """Columns from which on two graphs stand side by side."""
@@ -23,6 +29,7 @@ GRAPH = 6
 TABLE = 3
 """Rows of the table below, at least."""
 GAP = 3
+MARK_ROLES: dict[str, Role] = {"error": "bad", "warning": "warn"}
 
 
 @dataclass(slots=True)
@@ -81,6 +88,7 @@ def _now(sample: Mapping[str, Any], width: int, height: int) -> list[list[Part]]
     gpus = sample["gpus"]
     roomy = 2 * len(gpus) + 4 + GRAPH + TABLE <= height
     rows = [line for gpu in gpus for line in gpu_lines(gpu, width, roomy=roomy)]
+    rows += alert_lines(sample["alerts"], width)
     rows += [[(note, "warn")] for note in sample["notes"]]
     rows += engine_lines(sample["engine"], width)
     rows += [beside_line(each, width) for each in sample["beside"]]
@@ -88,6 +96,13 @@ def _now(sample: Mapping[str, Any], width: int, height: int) -> list[list[Part]]
 
 
 def _graphs(shown: Shown, width: int, height: int) -> list[list[Part]]:
+    """As many as there is room for; while one reads them, what happened nearest to the cursor."""
+    mark = None
+    if shown.cursor is not None:
+        window = shown.curves.window
+        mark = shown.curves.mark_near(shown.end - window * (1 - shown.cursor), shown.end)
+    if mark is not None:
+        height -= 1
     panels = panels_for(shown.sample)
     panels = [*panels[shown.first % len(panels) :], *panels[: shown.first % len(panels)]]
     abreast = 2 if width >= WIDE else 1
@@ -113,6 +128,9 @@ def _graphs(shown: Shown, width: int, height: int) -> list[list[Part]]:
         rows += [[]] if level else []
         for parts in zip(*drawn, strict=True):
             rows.append(_abreast(parts, each_width))
+    if mark is not None:
+        role = MARK_ROLES.get(mark.level, "accent")
+        rows.append([(f"▲ {clock(mark.time)}  ", role), (mark.text, "")])
     if shown.paused:
         rows[0] = [(f"paused at {clock(shown.end)}  ", "warn"), *rows[0]]
     return rows

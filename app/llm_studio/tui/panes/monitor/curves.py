@@ -102,6 +102,11 @@ class Curves:
             last, last_time = column, moment
         return found
 
+    def mark_near(self, moment: float, end: float) -> Note | None:
+        """What happened nearest to a moment, in the window that ends there."""
+        seen = [mark for mark in self.marks if end - self.window <= mark.time <= end]
+        return min(seen, key=lambda mark: abs(mark.time - moment), default=None)
+
     def at(self, name: str, moment: float) -> Span:
         """What a series was at a moment."""
         best: tuple[float, Span] = (max(self.step, self.window / 100), None)

@@ -8,11 +8,13 @@ from typing import Any
 from rich.cells import cell_len
 
 from llm_studio.tui.figures import gib
-from llm_studio.tui.widgets.painted import Part, Role, fitted
+from llm_studio.tui.widgets.painted import Part, Role, cut, fitted
 
 Reading = Mapping[str, Any]
 Chunk = list[Part]
 LABEL = 8
+ALERTS = 2
+"""As many are told in full; the Logs have all of them."""
 
 
 def gauge(fraction: float | None, width: int, role: Role = "accent") -> Chunk:
@@ -43,6 +45,20 @@ def gpu_lines(gpu: Reading, width: int, *, roomy: bool) -> list[list[Part]]:
     use = [("use ", "dim"), *gauge(_share(gpu["utilisation"]), bar_width // 2), *_busy(gpu)]
     second = _joined([memory, use, _traffic(gpu)], width)
     return [_stale(gpu, first), _stale(gpu, second)]
+
+
+def alert_lines(alerts: Sequence[Reading], width: int) -> list[list[Part]]:
+    """What is wrong now: the gravest first, and how many others there are."""
+    by_rank = sorted(alerts, key=lambda alert: alert["level"] != "error")
+    rows: list[list[Part]] = []
+    for alert in by_rank[:ALERTS]:
+        role: Role = "bad" if alert["level"] == "error" else "warn"
+        more = f"  +{len(alerts) - ALERTS} more" if len(alerts) > ALERTS else ""
+        told = cut(alert["text"], width - 2 - (len(more) if len(rows) == ALERTS - 1 else 0))
+        rows.append([("⚠ ", role), (told, role)])
+        if more and len(rows) == ALERTS:
+            rows[-1].append((more, "dim"))
+    return rows
 
 
 def engine_lines(engine: Reading | None, width: int) -> list[list[Part]]:

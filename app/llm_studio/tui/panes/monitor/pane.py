@@ -24,8 +24,6 @@ from llm_studio.tui.view import View
 REQUESTS = 20
 ASK = 2.0
 """Seconds between questions for new requests."""
-SLOWER = 4
-"""On a slow link everything is drawn so many times more rarely."""
 STEP = 0.02
 """How far one press moves through the window."""
 
@@ -60,7 +58,8 @@ class MonitorPane(Pane):
         self._shown.curves.add(view.sample, self._names())
         if not self._shown.paused:
             self._shown.end = float(view.sample["time"])
-        self._show()
+        if self.studio.draws(view):
+            self._show()
 
     def on_resize(self) -> None:
         self._show()
@@ -83,7 +82,7 @@ class MonitorPane(Pane):
             except StudioError:
                 pass  # the frame tells of a lost link; what is shown stays
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ASK * (SLOWER if self.studio.pace.slow else 1)):
+                async with asyncio.timeout(ASK):
                     await self._reread.wait()
 
     async def _read_past(self) -> None:

@@ -85,13 +85,19 @@ def rows_of(
     title: list[Part] = [(panel.title, "strong")]
     if cursor is not None:
         title.append((f" at {clock(moment)}", "accent"))
+    long: list[Part] = []
+    short: list[Part] = []  # of many GPUs, without units
     for line, (_, name) in zip(lines, panel.series, strict=True):
         value = value_of(sample, name) if sample else None
         if sample is None and (span := curves.at(name, moment)):
             value = span[1]
         told = "n/a" if value is None else panel.told(value)
         label = f"{line.label} " if len(lines) > 1 else ""
-        title += [("  ", ""), (f"{label}{told}", "dim" if value is None else line.role)]
+        role = "dim" if value is None else line.role
+        long += [("  ", ""), (f"{label}{told}", role)]
+        short += [("  ", ""), (f"{label.removeprefix('GPU ')}{told.partition(' ')[0]}", role)]
+    whole = sum(len(text) for text, _ in [*title, *long])
+    title += long if whole <= width else short
     return [_ended(title, f"{panel.told(top)} ", width), *graph, _axis(curves, width, end, column)]
 
 
