@@ -45,8 +45,9 @@ def circumstances(first: Run, second: Run) -> list[str]:
     """What else was different, and may be why."""
     told = []
     for name, title in (
-        ("build", "llama.cpp"), ("image", "image"), ("image_id", "image id"), ("settings", "settings"),
-        ("model_file", "model file"), ("driver", "driver"), ("gpus", "GPUs"), ("host", "host"),
+        ("build", "llama.cpp"), ("image", "image"), ("image_id", "image id"),
+        ("settings", "settings"), ("model_file", "model file"), ("driver", "driver"),
+        ("gpus", "GPUs"), ("host", "host"),
     ):  # fmt: skip
         one, two = (getattr(run.stamp, name) for run in (first, second))
         if one != two:

@@ -125,7 +125,6 @@ class Stamp(Wire):
     image_id: str = ""
     command: list[str] = Field(default_factory=list)
     model_file: str = ""
-    model_size: int | None = None
     settings: str = ""
     """The profile's [model], [engine] and [server] in one word; what differs is another one."""
     gpus: list[str] = Field(default_factory=list)
