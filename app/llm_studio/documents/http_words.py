@@ -31,6 +31,8 @@ socket, `studio.sock` in the state folder.
 - A failure is `application/problem+json` with the shape [Problem](#problem): 401 no token, 404
   there is none, 409 not now (with the `job` that is in the way, where it is one), 422 not
   understood, 500 a failure or a defect.
+- `POST /switch` answers 202 with a job to follow, and 200 where the profile is served already. With
+  `?wait=true` it answers once it is over: 200, or 502 where it failed, both with the job.
 - What is numbered is read on from a number: `GET /logs?since=N`, `GET /requests?since=N`. The
   answers of `/events` carry an `id`; who comes back with it as `Last-Event-ID` gets what is
   newer. Each `status` and `job` event holds the whole of what it tells.
