@@ -66,6 +66,8 @@ async def test_what_cannot_be_meant_is_told_before_a_job_begins(
 ) -> None:
     home.profile("none", 'name = "None"\n[model]\nfile = "x.gguf"\n')
     home.profile("else", 'name = "E"\n[model]\nfile = "x.gguf"\nrepo = "m/big-GGUF"\n')
+    with pytest.raises(NotReady, match="needs no download"):
+        await downloads.get("demo")
     with pytest.raises(NotReady, match="does not say where"):
         await downloads.get("none")
     with pytest.raises(NotFound, match=r"has no file x\.gguf"):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llm_studio.engines.images.interrupt import Interrupt, in_thread
 from llm_studio.errors import NotFound, NotReady
+from llm_studio.models.demo.file import FILE as DEMO
 from llm_studio.models.hub.fetch import Fetch, Stopped, room_for
 from llm_studio.models.hub.hub import Hub, reference_of
 from llm_studio.models.hub.offers import RemoteFile, chosen, offers_in
@@ -83,6 +84,10 @@ class Downloads:
     def _of_profile(self, id_: str) -> list[Piece]:
         entry = Catalogue.load(self._settings.paths.profiles).get(id_)
         section = entry.require().model
+        if section.file == DEMO:
+            raise NotReady(
+                "The demo needs no download", hint=f"Serve it, and it is there: llm-studio up {id_}"
+            )
         if not section.repo or not section.file:
             raise NotReady(
                 f"{id_!r} does not say where its model comes from",
