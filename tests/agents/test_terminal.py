@@ -28,6 +28,7 @@ def test_a_session_from_inside_the_ui_and_back(
     screen.until("● ready  scripted")
     screen.press("6")
     screen.until("2.1.")
+    screen.until("Enter launch")
     screen.press(ENTER)
     screen.until("In which folder?")
     screen.press("\x15")  # Ctrl-U: what was proposed goes
@@ -46,9 +47,10 @@ def test_a_session_from_inside_the_ui_and_back(
     screen.until("sum.txt")
     screen.press(ENTER)
     screen.until("Do you want to")
-    screen._take(1.0)  # a key in the first moment of the question is not heard
-    screen.press(ENTER)
-    screen.until(lambda: (agent_user.project / "sum.txt").exists())
+    while not (agent_user.project / "sum.txt").exists():  # it hears no key in the first moment
+        assert screen.process.poll() is None
+        screen.press(ENTER)
+        screen._take(1.0)
     screen.until("RESULT")
     (session,) = agent_user.sessions()
     assert session["alive"]

@@ -88,6 +88,8 @@ class Agent:
     """Below this its first request leaves no room to work in."""
     note: str = ""
     configure: Callable[[Seat, Place], Setup] | None = None
+    resume: str = ""
+    """The command that takes up a session again; what the agent itself says would leave here."""
     refused: tuple[str, ...] = ()
     """Arguments of the agent that would undo what `configure` does."""
 

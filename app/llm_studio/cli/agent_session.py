@@ -43,7 +43,7 @@ def run(agent: Agent, arguments: argparse.Namespace, passed_on: Sequence[str]) -
     look_only = arguments.dry_run or arguments.print_env
     if not look_only or arguments.profile:
         provide(client, agent, arguments.profile)
-    session = new_id()
+    session = "byhand" if arguments.print_env else new_id()
     seating = seat_for(client, settings, agent, session)
     project = Path.cwd().resolve()
     launch = launching.prepare(
@@ -54,7 +54,7 @@ def run(agent: Agent, arguments: argparse.Namespace, passed_on: Sequence[str]) -
         session=session,
         project=project,
         arguments=tuple(passed_on),
-        jailed=not arguments.no_sandbox and not launching.can_jail(project),
+        jailed=not (arguments.no_sandbox or arguments.print_env or launching.can_jail(project)),
         hidden=(settings.paths.state, settings.paths.config_file.parent),
     )
     if arguments.print_env:
@@ -186,6 +186,8 @@ def _session(client: Client, settings: Settings, launch: Launch, id_: str) -> in
         narrate(styled(summary(sums), "dim", sys.stderr))
         for line in advice(sums, launch.seat.context):
             narrate(f"  {styled('→', 'cyan', sys.stderr)} {line}")
+    if launch.agent.resume and not code:
+        narrate(styled(f"To take it up again:  {launch.agent.resume}", "dim", sys.stderr))
     return code
 
 
@@ -199,9 +201,7 @@ def _sums(client: Client, id_: str) -> dict[str, Any] | None:
 
 
 def _print_environment(launch: Launch) -> int:
-    """Lines for `eval "$(…)"`; what the agent keeps is written, as it needs it."""
-    if launch.place.jailed:
-        launch = _unfenced(launch)
+    """Lines for `eval "$(…)"`, without a fence; the files that they name are written."""
     launching.write_files(launch.setup, folder=launch.place.folder)
     foreign = [name for name in os.environ if name.startswith(("ANTHROPIC_", "CLAUDE"))]
     for name in sorted(set(foreign) - set(launch.setup.environment)):
@@ -209,21 +209,6 @@ def _print_environment(launch: Launch) -> int:
     for name, value in launch.setup.environment.items():
         say(f"export {name}={shlex.quote(value)}")
     return 0
-
-
-def _unfenced(launch: Launch) -> Launch:
-    """The same for somebody who starts it by hand."""
-    return launching.prepare(
-        launch.agent,
-        launch.program,
-        launch.seat,
-        state=launch.place.folder.parents[1],
-        session="by-hand",
-        project=launch.place.project,
-        arguments=launch.arguments,
-        jailed=False,
-        hidden=(),
-    )
 
 
 def _print_plan(launch: Launch) -> int:

@@ -136,5 +136,6 @@ AGENT = Agent(
     least_context=24576,
     note="Older versions send system messages where many templates refuse them.",
     configure=configure,
+    resume="llm-studio claude --resume",
     refused=("--settings", "--setting-sources"),
 )
