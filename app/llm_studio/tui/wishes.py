@@ -106,7 +106,7 @@ class Wishes:
         elif job.state == "done" and job.kind == "switch":
             self._app.tell(f"{job.title.removeprefix('Serve ')} is ready")
         elif job.state == "done" and job.kind == "download":
-            self._app.tell(f"{job.title.removeprefix('Get ')} is here, whole and checked")
+            self._app.tell(f"{job.title.removeprefix('Get ')} is here")
         elif job.state == "cancelled":
             self._app.tell(f"{job.title}: cancelled")
 

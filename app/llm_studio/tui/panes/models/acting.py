@@ -69,9 +69,11 @@ class Acting(Pane):
 
     @property
     def first_time(self) -> bool:
-        """Whether there is nothing yet, and nobody asked to see all profiles."""
-        wanted = self.query_one("#filter", Input).value
-        return nothing_is_here(self.studio.view) and not self._looks_around and not wanted
+        """Whether there is nothing yet, not even a download, and nobody asked to see the rest."""
+        view, wanted = self.studio.view, self.query_one("#filter", Input).value
+        if self._looks_around or wanted or downloads_of(view, self._left):
+            return False
+        return nothing_is_here(view)
 
     # Serving
 
@@ -137,12 +139,12 @@ class Acting(Pane):
         if download is not None and download.state != "running":
             self.studio.do(self.studio.wishes.download(subject(download)))
         elif download is None and profile is not None:
-            self.studio.do(getting.get(self.studio, profile))
+            self.studio.do(getting.get(self.studio, profile, self._go_to))
         elif self.first_time:
-            self.studio.do(getting.get_fitting(self.studio))
+            self.studio.do(getting.get_fitting(self.studio, self._go_to))
 
     def action_hub(self) -> None:
-        self.studio.do(getting.search(self.studio))
+        self.studio.do(getting.search(self.studio, self._go_to))
 
     def action_back(self) -> None:
         """The nearest thing that can be taken back."""

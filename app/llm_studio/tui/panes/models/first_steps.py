@@ -28,8 +28,8 @@ class Step:
 
 
 def nothing_is_here(view: View) -> bool:
-    """Whether no model can be served but the demo, none is, and none is on its way."""
-    if view.profiles is None or any(job.kind == "download" for job in view.jobs):
+    """Whether no model can be served but the demo, and none is."""
+    if view.profiles is None:
         return False
     if view.status and any(each.up for each in view.status.all):
         return False
@@ -47,7 +47,7 @@ def steps(view: View, actions: Mapping[str, Action], remapped: Mapping[str, str]
     memory = Memory.of(view.sample)
     found = ", ".join(each.name for each in files[:NAMED]) + (" …" if len(files) > NAMED else "")
     names = ", ".join(each.id for each in suited[:NAMED]) + (" …" if len(suited) > NAMED else "")
-    machine = f"for {memory.told}: " if memory else ""
+    machine = f"{memory.told}: " if memory else ""
     here = (
         f"{counted(len(files), 'file')}: {found}"
         if files

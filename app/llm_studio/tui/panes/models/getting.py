@@ -8,6 +8,8 @@ from llm_studio.errors import NotReady
 from llm_studio.text import untrusted_line
 from llm_studio.tui.dialogs import STAY, Choice, Question
 from llm_studio.tui.figures import size
+from llm_studio.tui.panes.models.changes import Then
+from llm_studio.tui.panes.models.downloads import DOWNLOAD
 from llm_studio.tui.panes.models.hub import HubScreen
 from llm_studio.tui.panes.models.rough_fit import Memory, class_of, guess, suits
 from llm_studio.tui.view import Profile, View
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 FEW = 8
 
 
-async def get(studio: StudioApp, profile: Profile) -> None:
+async def get(studio: StudioApp, profile: Profile, then: Then) -> None:
     """The model of one profile, once its size is known and agreed to."""
     if profile.state != "missing":
         raise NotReady(f"The model of {profile.id} is here already")
@@ -35,16 +37,18 @@ async def get(studio: StudioApp, profile: Profile) -> None:
     answer = await studio.push_screen_wait(Question(f"Download {profile.id}?", told, choices))
     if answer.id:
         await studio.wishes.download(profile.id)
+        then(profile.id)
 
 
-async def search(studio: StudioApp) -> None:
+async def search(studio: StudioApp, then: Then) -> None:
     """Anything that the hub has."""
     what = await studio.push_screen_wait(HubScreen(Memory.of(studio.view.sample)))
     if what:
         await studio.wishes.download(what)
+        then(DOWNLOAD + what)
 
 
-async def get_fitting(studio: StudioApp) -> None:
+async def get_fitting(studio: StudioApp, then: Then) -> None:
     """One of a few that suit this machine."""
     items = [
         Item(each.id, each.id, f"{each.name} · for {class_of(each.tags)} GB")
@@ -52,14 +56,15 @@ async def get_fitting(studio: StudioApp) -> None:
     ]
     if not items:
         raise NotReady("No shipped profile suits this machine", hint="Search the hub (G).")
-    id_ = await studio.push_screen_wait(Finder(items, hint="Which one? All suit this machine"))
+    id_ = await studio.push_screen_wait(Finder(items, hint="Which one? All may suit this machine"))
     profile = next((each for each in studio.view.profiles or () if each.id == id_), None)
     if profile:
-        await get(studio, profile)
+        await get(studio, profile, then)
 
 
 def fitting(view: View) -> list[Profile]:
-    """Shipped profiles for a machine with so much memory, those that use it best first."""
+    """Shipped profiles for a machine with so much memory: those that use it best first, but
+    without a GPU the smallest first, for size costs speed there."""
     memory = Memory.of(view.sample)
     found = [
         each
@@ -70,7 +75,8 @@ def fitting(view: View) -> list[Profile]:
         and "embedding" not in each.tags
         and suits(each.tags, memory)
     ]
-    return sorted(found, key=lambda each: (-class_of(each.tags), each.id))[:FEW]
+    order = -1 if memory and memory.gpus else 1
+    return sorted(found, key=lambda each: (order * class_of(each.tags), each.id))[:FEW]
 
 
 def _size_in(offers: list[dict[str, Any]], file: str) -> int:

@@ -196,7 +196,7 @@ class HubScreen(ModalScreen[str]):
         machine = self.query_one("#machine", Static)
         machine.display = columns is OFFERS and bool(rows) and self._memory is not None
         if self._memory is not None:
-            machine.update(Content(f"What fits is a rough guess for {self._memory.told}."))
+            machine.update(Content(f"What fits is a rough guess ({self._memory.told})."))
 
     def _say(self, told: str | Content) -> None:
         shown = Content.styled(untrusted_line(told), "$dim") if isinstance(told, str) else told

@@ -57,6 +57,8 @@ class ModelsPane(Acting):
         self._profiles: tuple[Profile, ...] | None = None
         self._seen: object = None
         self._recorded_for: object = None
+        self._coming: list[Job] = []
+        """Downloads that were under way at the last look."""
 
     def compose(self) -> ComposeResult:
         yield Input(placeholder="Filter: words, or #tag", id="filter", select_on_focus=False)
@@ -69,6 +71,7 @@ class ModelsPane(Acting):
     # News
 
     def look(self, view: View) -> None:
+        self._hold_ended(view)
         self._keep_record(view)
         memory = Memory.of(view.sample) if self.first_time else None
         seen = (view.link, view.status, view.profiles, view.files, view.jobs, memory)
@@ -82,6 +85,13 @@ class ModelsPane(Acting):
         self._show_rows()
         if self.download is not None:
             self._look_closely()
+
+    def _hold_ended(self, view: View) -> None:
+        """A download that ended keeps its row, and the cursor, until it is known how it ended."""
+        running = {job.id for job in view.jobs}
+        ended = [job for job in self._coming if job.id not in running]
+        self._left = (*self._left, *ended)
+        self._coming = [job for job in view.jobs if job.kind == "download"]
 
     def _keep_record(self, view: View) -> None:
         """What became of loads, requests and downloads is read when something begins or ends, and
@@ -101,11 +111,14 @@ class ModelsPane(Acting):
     async def _read_record(self) -> None:
         """It is an addition: where it cannot be read, the rest goes on."""
         wire = self.studio.wire
+        jobs: tuple[Job, ...] = ()
         with suppress(StudioError, KeyError, TypeError):
             jobs = tuple(map(Job.of, await wire.ask("GET", "/jobs")))
-            self._left = left_off(jobs, time.time())
-            self._show_rows()
-            self._look_closely()
+        self._left = left_off(jobs, time.time())
+        self._show_rows()
+        self._look_closely()
+        self.studio.refresh_bindings()
+        with suppress(StudioError, KeyError, TypeError):
             self.query_one(CloseLook).remember(await past.read(wire))
 
     def _show_rows(self) -> None:
