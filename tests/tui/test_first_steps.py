@@ -54,6 +54,8 @@ async def test_the_demo_model(bare: ScriptedStudio) -> None:
         bare.serves("demo")
         await look.until("● ready  demo")
         await look.until("PROFILE")
+        await look.press("D")  # where something is served, a slip does nothing
+    assert len(bare.asked("POST", "/switch")) == 1
 
 
 async def test_no_demo_where_it_is_not_listed(bare: ScriptedStudio) -> None:

@@ -7,7 +7,7 @@ from textual.widgets import Input
 from llm_studio.tui.pane import Pane
 from llm_studio.tui.panes.models import changes, getting
 from llm_studio.tui.panes.models.close_look import CloseLook
-from llm_studio.tui.panes.models.downloads import DOWNLOAD, downloads_of, subject
+from llm_studio.tui.panes.models.downloads import ABSENT, DOWNLOAD, downloads_of, subject
 from llm_studio.tui.panes.models.first_steps import DEMO, nothing_is_here
 from llm_studio.tui.panes.models.sheet import command_text
 from llm_studio.tui.panes.models.table import FILE
@@ -91,11 +91,12 @@ class Acting(Pane):
             case "get":
                 if self.download is not None:
                     return self.download.state != "running"
-                return self.first_time or bool(profile and profile.state == "missing")
+                return self.first_time or bool(profile and profile.state in ABSENT)
             case "filter" | "tags" | "sort":
                 return not self.first_time
             case "demo":
-                return any(each.id == DEMO for each in self.studio.view.profiles or ())
+                listed = any(each.id == DEMO for each in self.studio.view.profiles or ())
+                return listed and not (serving and serving.up)  # a slip ends no model
             case "beside":
                 return bool(serving and serving.up and profile)
             case "edit" | "form" | "duplicate" | "delete" | "copy":

@@ -16,6 +16,8 @@ DOWNLOAD = "get:"
 REMEMBERED = 3 * 86400
 """Seconds for which one that was stopped is offered again."""
 SHOWN = 5
+ABSENT = ("missing", "incomplete")
+"""States of profiles whose model can be fetched."""
 
 
 def subject(job: Job) -> str:
@@ -38,11 +40,7 @@ def downloads_of(view: View, left: Iterable[Job]) -> dict[str, Job]:
     """Every download that is worth a row, by what it fetches."""
     running = {subject(job): job for job in view.jobs if job.kind == "download"}
     states = {profile.id: profile.state for profile in view.profiles or ()}
-    stopped = {
-        subject(job): job
-        for job in left
-        if states.get(subject(job), "missing") in ("missing", "incomplete")
-    }
+    stopped = {subject(job): job for job in left if states.get(subject(job), "missing") in ABSENT}
     return {**stopped, **running}
 
 

@@ -9,7 +9,7 @@ from llm_studio.text import untrusted_line
 from llm_studio.tui.dialogs import STAY, Choice, Question
 from llm_studio.tui.figures import size
 from llm_studio.tui.panes.models.changes import Then
-from llm_studio.tui.panes.models.downloads import DOWNLOAD
+from llm_studio.tui.panes.models.downloads import ABSENT, DOWNLOAD
 from llm_studio.tui.panes.models.hub import HubScreen
 from llm_studio.tui.panes.models.rough_fit import Memory, class_of, guess, suits
 from llm_studio.tui.view import Profile, View
@@ -23,7 +23,7 @@ FEW = 8
 
 async def get(studio: StudioApp, profile: Profile, then: Then) -> None:
     """The model of one profile, once its size is known and agreed to."""
-    if profile.state != "missing":
+    if profile.state not in ABSENT:
         raise NotReady(f"The model of {profile.id} is here already")
     if not profile.repo:
         raise NotReady(
