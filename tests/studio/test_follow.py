@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -12,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.studio.scripted import House, ScriptedEngine
+from tests.studio.scripted import ScriptedEngine
 
-from llm_studio.engines.base import EngineError, RawLine, Running, Vitals
+from llm_studio.engines.base import EngineError, RawLine, Running
 from llm_studio.studio import follow as module
 from llm_studio.studio import log_files
-from llm_studio.studio.bookmark import Bookmark
 from llm_studio.studio.follow import LogFollower
 from llm_studio.studio.log import Log
 
@@ -154,52 +152,3 @@ async def test_whoever_waits_for_it_hears_at_once_that_it_is_ready() -> None:
     async with asyncio.timeout(10):
         await waiting
     await follower.until_ready_said(0)  # said once: whoever comes later waits for the next time
-
-
-async def test_the_next_studio_repeats_no_line_and_still_knows_what_was_said(
-    tmp_path: Path,
-) -> None:
-    house = House(tmp_path / "house")
-    prepared = await house.prepare("a", returns={})
-    running = await house.engine.start(prepared.launch)
-    life = house.engine.life("a")
-    life.lines += [
-        "0.1 I load_tensors: CUDA0 model buffer size = 100.00 MiB",
-        "0.2 I srv  llama_server: model loaded",
-        "0.3 I first",
-    ]
-    before = LogFollower(
-        house.engine, running, house.log, Bookmark(tmp_path / "marks.json", running.instance)
-    )
-    before.start()
-    async with asyncio.timeout(10):
-        while not house.log.since(0).lines or "first" not in house.log.since(-1).lines[-1].text:
-            await house.log.changed(house.log.last, 1)
-    await before.abandon()
-    life.lines.append("0.4 I second")
-    log = Log()
-    after = LogFollower(
-        house.engine, running, log, Bookmark(tmp_path / "marks.json", running.instance)
-    )
-    after.start()
-    life.ended = Vitals(False, 0)
-    await after.finish()
-    assert [line.text for line in log.since(0).lines] == ["0.4 I second"]
-    assert after.allocated == {"CUDA0": 100.0}
-    assert json.loads((tmp_path / "marks.json").read_text()) == {}
-
-
-@pytest.mark.parametrize("kept", ["", "nonsense", "[]", '{"x": 7}', "\x00"])
-def test_a_damaged_bookmark_is_none_and_is_written_over(tmp_path: Path, kept: str) -> None:
-    file = tmp_path / "marks.json"
-    file.write_text(kept)
-    assert Bookmark(file, "x").read() == ""
-    Bookmark(file, "x").keep("12", now=True)
-    assert Bookmark(file, "x").read() == "12"
-
-
-def test_bookmarks_of_engines_that_are_gone_do_not_gather(tmp_path: Path) -> None:
-    file = tmp_path / "marks.json"
-    for number in range(50):
-        Bookmark(file, str(number)).keep("1", now=True)
-    assert list(json.loads(file.read_text())) == [str(number) for number in range(42, 50)]

@@ -9,12 +9,10 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from llm_studio.engines.base import Engine, Launch, Running, Vitals
 from llm_studio.engines.health import HealthProbe
 from llm_studio.errors import StudioError
-from llm_studio.studio.bookmark import Bookmark
 from llm_studio.studio.desk import Desk, Target
 from llm_studio.studio.ending import explained
 from llm_studio.studio.follow import LogFollower
@@ -89,12 +87,11 @@ class Attendant:
         jobs: Jobs,
         health: HealthProbe,
         stall_limit: float = STALL_LIMIT,
-        bookmarks: Path | None = None,
         free: Free = dict,
         loaded: Callable[[Launch, Mapping[str, float], Memory], None] = lambda *_: None,
     ) -> None:
-        """`bookmarks` keeps how far logs were read. `loaded` is told of each load: the MiB
-        that the engine says it took, and the bytes that are gone."""
+        """`loaded` is told of each load: the MiB that the engine says it took, and the bytes that
+        are gone."""
         self.desk = desk
         self.store = store
         self.log = log
@@ -102,7 +99,6 @@ class Attendant:
         self.health = health
         self.now: Current | None = None
         self._stall_limit = stall_limit
-        self._bookmarks = bookmarks
         self._free = free
         self._loaded = loaded
 
@@ -126,8 +122,7 @@ class Attendant:
 
     def attach(self, running: Running, engine: Engine, *, adopted: bool) -> Current:
         """From now on this engine is ours to look after."""
-        bookmark = Bookmark(self._bookmarks, running.instance)
-        follower = LogFollower(engine, running, self.log, bookmark)
+        follower = LogFollower(engine, running, self.log)
         follower.start()
         self.now = Current(running, engine, follower)
         self.store.replace(

@@ -12,7 +12,6 @@ from llm_studio.engines.log_events import FITTING, LOADING, READY, Buffer, Stage
 from llm_studio.engines.logs import level_of, parse
 from llm_studio.errors import StudioError
 from llm_studio.studio.allocation import Allocation
-from llm_studio.studio.bookmark import Bookmark
 from llm_studio.studio.log import Level, Log
 
 KEPT = 400
@@ -27,16 +26,13 @@ AGAIN = 1.0
 class LogFollower:
     """One engine's lines, in batches, and what they tell."""
 
-    def __init__(
-        self, engine: Engine, running: Running, log: Log, bookmark: Bookmark | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, running: Running, log: Log) -> None:
         self._engine = engine
         self._running = running
         self._log = log
         self._kept: deque[str] = deque(maxlen=KEPT)
         self._first_errors: list[str] = []
         self._mark = ""
-        self._bookmark = bookmark or Bookmark(None, "")
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self.last_sign = time.monotonic()
@@ -75,14 +71,9 @@ class LogFollower:
         self._task = asyncio.create_task(self._follow(), name="engine log")
 
     async def _follow(self) -> None:
-        known = self._bookmark.read()
         while True:
             try:
-                if known:
-                    await self._read_again(known)
-                    self._mark, known = known, ""
                 await self._read()
-                self._bookmark.remove()
                 return
             except StudioError as error:  # the daemon went away; the engine may well run on
                 self._log.add(f"the engine's log is cut off: {error.what}", level="warning")
@@ -90,14 +81,6 @@ class LogFollower:
             except Exception as error:  # a defect must not vanish with its task
                 told = f"{type(error).__name__}: {error}"
                 self._log.add(f"the engine's log is not read any more: {told}", level="error")
-                return
-
-    async def _read_again(self, known: str) -> None:
-        """The beginning of a log that an earlier studio has read: for what it tells, not for who
-        reads it. It tells most till the engine is ready."""
-        async for line in self._engine.log(self._running):
-            self._notice(line.text)
-            if line.mark == known or (self.stage is not None and self.stage.name == READY):
                 return
 
     async def _read(self) -> None:
@@ -126,14 +109,12 @@ class LogFollower:
                     later(0.05, self._hand_over, batch)
         finally:
             self._hand_over(batch)
-            self._bookmark.keep(self._mark, now=True)
 
     def _hand_over(self, batch: list[tuple[str, Level, float]]) -> None:
         if batch:
             lines = list(batch)
             batch.clear()
             self._log.extend(lines, source="engine")
-            self._bookmark.keep(self._mark)
 
     def _notice(self, text: str) -> None:
         event = parse(text)

@@ -96,7 +96,6 @@ class Studio:
             jobs=self.jobs,
             health=self.health,
             stall_limit=self.settings.stall_limit,
-            bookmarks=state / "log-marks.json",
             free=lambda: free_memory(state),
             loaded=lambda launch, asked, gone: measured_load(state, launch, asked, gone),
         )
