@@ -21,7 +21,7 @@ from llm_studio.errors import StudioError
 from llm_studio.place import socket_path
 from llm_studio.settings import Settings
 from llm_studio.text import untrusted, untrusted_line
-from llm_studio.tui import actions, defect, plain
+from llm_studio.tui import actions, defect, plain, reflow
 from llm_studio.tui.dialogs import Trouble
 from llm_studio.tui.link import Link
 from llm_studio.tui.output.app import TerminalApp
@@ -60,6 +60,7 @@ class StudioApp(TerminalApp[None]):
         wire: Wire | None = None,
         start: Callable[[], None] = start_studio,
     ) -> None:
+        reflow.install()
         super().__init__()
         self.settings = settings
         self.wire = wire or Wire(socket_path(settings.paths.state))
