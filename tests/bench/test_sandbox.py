@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -114,7 +115,7 @@ async def test_a_fork_bomb_ends_with_its_job(place: Sandbox) -> None:
         "    return made\n"
     )
     outcome = await tried(place, code)
-    if place.name == "container":
+    if place.name == "container" or os.getuid():  # root's processes are not counted
         assert outcome.values[0] < 64
     assert not _sleepers()
     assert (await tried(place, "def f(): return 1")).values == [1]
@@ -172,8 +173,7 @@ async def test_who_kills_the_runner_has_no_result(place: Sandbox, code: str) -> 
 
 
 async def test_a_flood_of_output_is_cut(place: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("job", "container", "bubblewrap"):
-        monkeypatch.setattr(f"llm_studio.bench.sandbox.{module}.OUTPUT", 1 << 20)
+    monkeypatch.setattr("llm_studio.bench.sandbox.job.OUTPUT", 1 << 20)
     code = (
         "import os\n"
         "def f():\n"

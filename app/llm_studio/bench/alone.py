@@ -111,7 +111,7 @@ class Process:
         finally:
             if process.returncode is None:
                 process.kill()
-                await process.wait()
+                await process.communicate()  # with full pipes, `wait` would never return
         return _checked(process.returncode or 0, out.decode(errors="replace"), err)
 
 

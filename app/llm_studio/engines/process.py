@@ -333,9 +333,16 @@ async def _output(*command: str) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+    except OSError as error:
+        raise EngineError(f"{command[0]} does not start", why=str(error)) from error
+    try:
         printed, _ = await asyncio.wait_for(process.communicate(), 30)
-    except (OSError, TimeoutError) as error:
-        raise EngineError(f"{command[0]} does not answer", why=str(error)) from error
+    except TimeoutError as error:
+        raise EngineError(f"{command[0]} does not answer", why="It took over 30 s.") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()  # with full pipes, `wait` would never return
     return printed.decode("utf-8", "replace")
 
 

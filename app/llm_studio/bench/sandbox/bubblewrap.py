@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import resource
 import shutil
+import socket
+import subprocess
 from pathlib import Path
 
-from llm_studio.bench.sandbox.job import OUTPUT, WORKER, Job, Outcome, SandboxFault, read_outcome
+from llm_studio.bench.sandbox.job import WORKER, Job, Outcome, SandboxFault, read_outcome
+from llm_studio.bench.sandbox.talk import talk
 
 PYTHON = "/usr/bin/python3"
+PROCESSES = 64
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin")
 
 
@@ -30,16 +32,7 @@ def command(bwrap: str) -> list[str]:
         elif path.is_dir():
             words += ["--ro-bind", folder, folder]
     words += ["--remount-ro", "/", "--chdir", "/tmp"]
-    return [*words, PYTHON, "-I", "-c", WORKER]
-
-
-def _limited() -> None:
-    for name, most in (
-        (resource.RLIMIT_NPROC, 64), (resource.RLIMIT_NOFILE, 256), (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 64 << 20),
-    ):  # fmt: skip
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(name, (most, most))
+    return [*words, PYTHON, "-I", "-c", WORKER, str(PROCESSES)]
 
 
 class BubblewrapSandbox:
@@ -63,30 +56,30 @@ class BubblewrapSandbox:
 
     async def run(self, job: Job) -> Outcome:
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL, start_new_session=True, preexec_fn=_limited,
-            )  # fmt: skip
+            raw, timed_out = await asyncio.to_thread(self._run, job)
         except OSError as error:
             raise SandboxFault("The sandbox failed", why=str(error)) from error
-        told, timed_out = bytearray(), False
-        try:
-            async with asyncio.timeout(job.seconds):
-                assert process.stdin is not None
-                assert process.stdout is not None
-                with contextlib.suppress(ConnectionError):
-                    process.stdin.write(job.payload())
-                    await process.stdin.drain()
-                    process.stdin.close()
-                while len(told) < OUTPUT and (part := await process.stdout.read(1 << 16)):
-                    told += part
-        except TimeoutError:
-            timed_out = True
-        finally:
-            with contextlib.suppress(ProcessLookupError):
+        return read_outcome(raw, len(job.inputs), timed_out=timed_out)
+
+    def _run(self, job: Job) -> tuple[bytes, bool]:
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                process = subprocess.Popen(
+                    self._command, stdin=theirs.fileno(), stdout=theirs.fileno(),
+                    stderr=subprocess.DEVNULL, start_new_session=True,
+                )  # fmt: skip
+            try:
+                return talk(ours, job, _all_of)
+            finally:
                 process.kill()  # and all that it started dies with it
-            await process.wait()
-        return read_outcome(bytes(told), len(job.inputs), timed_out=timed_out)
+                process.wait()
 
     async def close(self) -> None:
         """Nothing is kept."""
+
+
+def _all_of(raw: bytearray) -> bytes:
+    told = bytes(raw)
+    raw.clear()
+    return told

@@ -7,12 +7,12 @@ import contextlib
 import os
 import socket
 import struct
-import time
 from typing import Any
 
 import psutil
 
-from llm_studio.bench.sandbox.job import OUTPUT, WORKER, Job, Outcome, SandboxFault, read_outcome
+from llm_studio.bench.sandbox.job import WORKER, Job, Outcome, SandboxFault, read_outcome
+from llm_studio.bench.sandbox.talk import talk
 from llm_studio.engines.docker import container
 from llm_studio.engines.docker.connection import Connection
 from llm_studio.engines.docker.leftovers import remove
@@ -115,7 +115,7 @@ class ContainerSandbox:
                 wire: socket.socket = getattr(attached, "_sock", attached)
                 try:
                     client.start(id_)
-                    return _talk(wire, job)
+                    return talk(wire, job, _stdout_in)
                 finally:
                     for each in (attached, wire):
                         with contextlib.suppress(OSError):
@@ -134,31 +134,14 @@ def _on_this_machine(connection: Connection) -> bool:
     return not endpoint.remote and (not path.startswith("/") or os.path.exists(path))
 
 
-def _talk(wire: socket.socket, job: Job) -> tuple[bytes, bool]:
-    """Hand the job over, and read until it ends, is too long, or says too much."""
-    deadline = time.monotonic() + job.seconds
-    wire.settimeout(job.seconds)
-    with contextlib.suppress(ConnectionError):  # it may end before it has read everything
-        wire.sendall(job.payload())
-        wire.shutdown(socket.SHUT_WR)
-    raw, told = bytearray(), bytearray()
-    while len(told) < OUTPUT:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return bytes(told), True
-        wire.settimeout(left)
-        try:
-            part = wire.recv(1 << 16)
-        except TimeoutError:
-            return bytes(told), True
-        if not part:
+def _stdout_in(raw: bytearray) -> bytes:
+    """What the frames that are whole hold of stdout; they are taken off."""
+    told = bytearray()
+    while len(raw) >= 8:
+        stream, size = raw[0], struct.unpack(">I", raw[4:8])[0]
+        if len(raw) < 8 + size:
             break
-        raw += part
-        while len(raw) >= 8:
-            stream, size = raw[0], struct.unpack(">I", raw[4:8])[0]
-            if len(raw) < 8 + size:
-                break
-            if stream == 1:
-                told += raw[8 : 8 + size]
-            del raw[: 8 + size]
-    return bytes(told), False
+        if stream == 1:
+            told += raw[8 : 8 + size]
+        del raw[: 8 + size]
+    return bytes(told)

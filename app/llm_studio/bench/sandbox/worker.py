@@ -95,9 +95,14 @@ def main() -> None:
     def too_long(*_: Any) -> None:
         raise TooLong
 
-    memory = task["memory"]
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    most = {
+        resource.RLIMIT_AS: task["memory"], resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: 256, resource.RLIMIT_FSIZE: 64 << 20,
+    }  # fmt: skip
+    if sys.argv[1:]:  # where nothing around it limits how many processes there are
+        most[resource.RLIMIT_NPROC] = int(sys.argv[1])
+    for name, limit in most.items():
+        resource.setrlimit(name, (limit, limit))
     signal.signal(signal.SIGALRM, too_long)
     os.chdir("/tmp")
     space: dict[str, Any] = {"__name__": "__solution__", "__builtins__": builtins}
