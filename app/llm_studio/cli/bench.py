@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llm_studio.bench.kinds import Kind, kind_of, kinds
 from llm_studio.cli.output import Cell, Column, narrate, print_json, say, table
 from llm_studio.errors import StudioError
 
@@ -30,18 +31,8 @@ def options(parser: argparse.ArgumentParser) -> None:
         made.add_argument("--json", action="store_true", help="print JSON")
         return made
 
-    speed = action("speed", "how fast profiles are, through the server and of the engine alone")
-    speed.add_argument("--no-alone", action="store_true", help="do not run llama-bench beside it")
-    speed.add_argument("--quick", action="store_true", help="few points, few repetitions")
-    coding = action("coding", "how well profiles write code: HumanEval+, MBPP+, or tasks of yours")
-    coding.add_argument("--suite", default="humaneval", help="humaneval (the default) or mbpp")
-    coding.add_argument("--data", metavar="FILE", help="tasks in EvalPlus's format")
-    coding.add_argument("--limit", type=int, default=0, help="only so many tasks")
-    coding.add_argument("--concurrency", type=int, default=0, help="requests at a time")
-    coding.add_argument("--again", action="store_true", help="do not go on with an earlier run")
-    for made in (speed, coding):
-        made.add_argument("profiles", nargs="*", metavar="ID", help="else the one that is served")
-        made.add_argument("--no-wait", action="store_true", help="do not wait until it is done")
+    for kind in kinds():
+        _options_of(kind, action(kind.name, kind.summary))
     fetched = action("fetch", "get the tasks of humaneval or mbpp")
     fetched.add_argument("suite", help="humaneval or mbpp")
     fetched.add_argument("--sha256", default="", help="what the file's checksum must be")
@@ -61,7 +52,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return _ACTIONS[arguments.action](arguments)
+    return _ACTIONS.get(arguments.action, _suite)(arguments)
 
 
 def _results() -> Results:
@@ -72,20 +63,33 @@ def _results() -> Results:
     return Results(load_settings().paths.state / "bench" / "results")
 
 
-def _speed(arguments: argparse.Namespace) -> int:
-    body = {
-        "profiles": arguments.profiles, "quick": arguments.quick, "alone": not arguments.no_alone,
-    }  # fmt: skip
-    return _measured("/bench/speed", body, arguments)
+def _options_of(kind: Kind, parser: argparse.ArgumentParser) -> None:
+    """As the suite tells them."""
+    for each in kind.wishable():
+        if each.form == "switch":
+            action = "store_false" if each.default else "store_true"
+            told = f"do not {each.summary}" if each.default else each.summary
+            parser.add_argument(each.flag, dest=each.name, action=action, help=told)
+        elif each.form == "number":
+            parser.add_argument(
+                each.flag, dest=each.name, type=int, default=each.default, metavar="N",
+                help=each.summary,
+            )  # fmt: skip
+        else:
+            parser.add_argument(
+                each.flag, dest=each.name, default=each.default, help=each.summary,
+                metavar="FILE" if each.form == "file" else each.name.upper(),
+            )  # fmt: skip
+    parser.add_argument("profiles", nargs="*", metavar="ID", help="else the one that is served")
+    parser.add_argument("--no-wait", action="store_true", help="do not wait until it is done")
 
 
-def _coding(arguments: argparse.Namespace) -> int:
-    body = {
-        "profiles": arguments.profiles, "suite": arguments.suite, "limit": arguments.limit,
-        "concurrency": arguments.concurrency, "again": arguments.again,
-        "file": str(Path(arguments.data).resolve()) if arguments.data else "",
-    }  # fmt: skip
-    return _measured("/bench/coding", body, arguments)
+def _suite(arguments: argparse.Namespace) -> int:
+    body: dict[str, Any] = {"profiles": arguments.profiles}
+    for each in kind_of(arguments.action).wishable():
+        value = getattr(arguments, each.name)
+        body[each.name] = str(Path(value).resolve()) if each.form == "file" and value else value
+    return _measured(f"/bench/{arguments.action}", body, arguments)
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
@@ -259,8 +263,6 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 _ACTIONS = {
-    "speed": _speed,
-    "coding": _coding,
     "fetch": _fetch,
     "list": _list,
     "show": _show,

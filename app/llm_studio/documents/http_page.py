@@ -88,7 +88,8 @@ def _shape(name: str, schema: Schema) -> Iterator[str]:
     for field, told in fields.items():
         absent = without_null(told) is not told or field not in schema.get("required", ())
         kind = cell(_linked(without_null(told)))
-        yield f"| `{field}`{'?' if absent else ''} | {kind} | {cell(notes.get(field, ''))} |"
+        note = cell(notes.get(field) or told.get("description", ""))
+        yield f"| `{field}`{'?' if absent else ''} | {kind} | {note} |"
 
 
 def _linked(schema: Schema) -> str:

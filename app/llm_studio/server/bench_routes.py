@@ -3,50 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field, create_model
 
 from llm_studio.bench.bench import Bench
-from llm_studio.bench.coding.fetch import place
-from llm_studio.bench.coding.suite import CodingSuite, Wish
 from llm_studio.bench.compare import compare
+from llm_studio.bench.kinds import Kind, kinds
 from llm_studio.bench.record import Run
 from llm_studio.bench.report import report
-from llm_studio.bench.speed_suite import SpeedSuite
-from llm_studio.engines.registry import home_label
 from llm_studio.schema import JobStatus
 from llm_studio.server.job_status import job_status
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
+Profiles = Annotated[list[Id], Field(max_length=200)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+class OptionTold(BaseModel):
+    """A wish that a suite knows."""
+
+    name: str
+    form: Literal["switch", "number", "text", "file"]
+    default: bool | int | str
+    summary: str
+    least: int | None
+    most: int | None
 
 
-class SpeedRequest(_Body):
-    profiles: Annotated[list[Id], Field(max_length=200)] = Field(default_factory=list)
-    """None: the one that is served."""
-    quick: bool = False
-    alone: bool = True
-    """Measure the engine alone too, where it has a llama-bench."""
+class SuiteTold(BaseModel):
+    """A suite, to choose from; it is begun by `POST /bench/NAME`."""
 
-
-class CodingRequest(_Body):
-    profiles: Annotated[list[Id], Field(max_length=200)] = Field(default_factory=list)
-    """None: the one that is served."""
-    suite: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,30}$")] = "humaneval"
-    file: Annotated[str, Field(max_length=4096)] = ""
-    """Tasks in EvalPlus's format on this machine; else those that were fetched."""
-    limit: Annotated[int, Field(ge=0, le=100_000)] = 0
-    concurrency: Annotated[int, Field(ge=0, le=64)] = 0
-    """Requests at a time; 0: as many as the engine has slots."""
-    again: bool = False
-    """Do not go on with an interrupted run."""
+    name: str
+    title: str
+    summary: str
+    options: list[OptionTold]
 
 
 class RunSummary(BaseModel):
@@ -82,20 +74,12 @@ def bench_routes(bench: Bench) -> APIRouter:
     routes = APIRouter(prefix="/bench", tags=["bench"])
     results = bench.results
 
-    @routes.post("/speed", summary="Measure how fast profiles are", status_code=202)
-    async def speed(body: SpeedRequest) -> JobStatus:
-        suite = SpeedSuite(quick=body.quick, engine_alone=body.alone)
-        return job_status(await bench.start(suite, body.profiles))
+    for kind in kinds():
+        _add_suite(routes, bench, kind)
 
-    @routes.post("/coding", summary="Measure how well profiles write code", status_code=202)
-    async def coding(body: CodingRequest) -> JobStatus:
-        settings = bench.settings
-        file = Path(body.file) if body.file else place(settings.paths.cache, body.suite)
-        wish = Wish(
-            body.suite, file, bench.folder / "unfinished", home_label(settings), body.limit,
-            body.concurrency, body.again,
-        )  # fmt: skip
-        return job_status(await bench.start(CodingSuite(wish), body.profiles))
+    @routes.get("/suites", summary="What can be measured, and what can be wished of it")
+    async def suites() -> list[SuiteTold]:
+        return [_told(kind) for kind in kinds()]
 
     @routes.get("", summary="All results, the newest last")
     async def listing(
@@ -150,3 +134,34 @@ def _summary(run: Run) -> RunSummary:
         scores={name: score.share for name, score in run.scores.items()},
         disturbed=run.disturbed, build=run.stamp.build,
     )  # fmt: skip
+
+
+def _add_suite(routes: APIRouter, bench: Bench, kind: Kind) -> None:
+    """The route that begins a suite takes its options, and the profiles."""
+    body = create_model(
+        f"{kind.name.capitalize()}Request",
+        __base__=kind.options,
+        profiles=(
+            Profiles,
+            Field(default_factory=list, description="None: the one that is served."),
+        ),
+    )
+
+    async def begin(wish: Any) -> JobStatus:
+        chosen = kind.options.model_validate(wish.model_dump(exclude={"profiles"}))
+        return job_status(await bench.start(kind.make(chosen, bench.settings), wish.profiles))
+
+    begin.__annotations__["wish"] = body
+    route = routes.post(f"/{kind.name}", summary=f"Measure: {kind.summary}", status_code=202)
+    route(begin)
+
+
+def _told(kind: Kind) -> SuiteTold:
+    options = [
+        OptionTold(
+            name=each.name, form=each.form, default=each.default, summary=each.summary,
+            least=each.least, most=each.most,
+        )
+        for each in kind.wishable()
+    ]  # fmt: skip
+    return SuiteTold(name=kind.name, title=kind.title, summary=kind.summary, options=options)
