@@ -86,7 +86,10 @@ def _tasks(first: Run, second: Run) -> list[Difference]:
     twos = {task.task: task for task in second.tasks if task.verdict != "error"}
     both = sorted(ones.keys() & twos.keys())
     found = []
-    for name in ("base", "plus") if both else ():
+    names = {"base": "pass@1 base", "plus": "pass@1 plus"}
+    if any(ones[task].kind for task in both):  # of one measure, in several kinds
+        names = {"base": "right"}
+    for name, title in names.items() if both else ():
         pairs = [(bool(getattr(ones[t], name)), bool(getattr(twos[t], name))) for t in both]
         lost = sum(one and not two for one, two in pairs)
         won = sum(two and not one for one, two in pairs)
@@ -94,7 +97,7 @@ def _tasks(first: Run, second: Run) -> list[Difference]:
         verdict = "tie" if p > SURE else "better" if won > lost else "worse"
         shares = [sum(each) / len(both) for each in zip(*pairs, strict=True)]
         what = f"{len(both)} tasks, {won} won, {lost} lost"
-        found.append(Difference(what, f"pass@1 {name}", shares[0], shares[1], p, verdict))
+        found.append(Difference(what, title, shares[0], shares[1], p, verdict))
     return found
 
 

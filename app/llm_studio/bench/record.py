@@ -84,8 +84,11 @@ class TaskOutcome(Wire):
     """One task of a quality suite."""
 
     task: str
-    verdict: Literal["passed", "failed", "timeout", "unanswered", "error"]
-    """"unanswered": nothing that could be run; "error": not the model's fault, so not counted."""
+    kind: str = ""
+    """Which of the suite's kinds of tasks it is, where there are several."""
+    verdict: Literal["passed", "failed", "timeout", "unanswered", "unparsed", "error"]
+    """"unanswered": nothing to judge; "unparsed": a call of a tool that cannot be read; "error":
+    not the model's fault, so not counted."""
     base: bool = False
     plus: bool = False
     why: str = ""

@@ -137,7 +137,9 @@ def _list(arguments: argparse.Namespace) -> int:
         return 0
     rows: list[list[Cell | str]] = []
     for each in found:
-        scores = ", ".join(f"{name} {score.share:.1%}" for name, score in each.scores.items())
+        scores = ", ".join(
+            f"{name} {score.share:.1%}" for name, score in each.scores.items() if ":" not in name
+        )
         told = scores or (f"{each.speed:.1f} tok/s" if each.speed else "")
         state = Cell(each.state, "" if each.state == "done" else "yellow")
         clock = time.strftime("%Y-%m-%d %H:%M", time.localtime(each.started))

@@ -7,8 +7,8 @@ import time
 from llm_studio.errors import StudioError
 from llm_studio.server.dialect import status_of
 from llm_studio.server.tokens import TokenReader
-from llm_studio.server.troubles import trouble_in
 from llm_studio.studio.desk import RequestRecord
+from llm_studio.studio.troubles import trouble_in
 
 CLIENT_GONE = 499
 """As web servers log a client that left before it was answered."""

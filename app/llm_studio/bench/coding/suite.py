@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm_studio.bench.coding.ask import Chat, Question, Reply
+from llm_studio.bench.chat import Chat, Question, Reply
 from llm_studio.bench.coding.extract import extract, without_thoughts
 from llm_studio.bench.coding.judge import right
 from llm_studio.bench.coding.tasks import Task, Tasks, load

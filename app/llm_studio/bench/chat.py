@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -14,8 +15,10 @@ from llm_studio.errors import StudioError
 from llm_studio.profiles.catalogue import Entry
 from llm_studio.studio.desk import RequestRecord
 from llm_studio.studio.reception import Reception
+from llm_studio.studio.troubles import TOOL_CALL, trouble_in
 from llm_studio.text import untrusted_line
 
+Messages = Sequence[Mapping[str, Any]]
 ROOM = 1024
 """Tokens of the context that the question may take."""
 
@@ -27,6 +30,12 @@ class Reply:
     truncated: bool
     tokens: int
     seconds: float
+    calls: tuple[tuple[str, str], ...] = ()
+    """Of tools: the name and the arguments, as they came."""
+
+
+class Unreadable(StudioError):
+    """What the model wrote could not be read by the server: the fault of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +63,20 @@ class Question:
             longest = max(min(longest, context - ROOM), 64)
         return cls(longest, bench.temperature or 0.0, system, level, bench.reasoning_format or "")
 
+    def without_system(self) -> Question:
+        """For who puts the system prompt into the conversation."""
+        return replace(self, system="")
+
     def settings(self) -> Facts:
         return {
             "temperature": self.temperature, "longest answer": self.most_tokens,
             "system prompt": self.system or None, "reasoning level": self.level or None,
         }  # fmt: skip
 
-    def body(self, prompt: str, model: str) -> dict[str, Any]:
-        messages = [{"role": "system", "content": self.system}] if self.system else []
-        messages.append({"role": "user", "content": prompt})
+    def body(self, messages: Messages, model: str) -> dict[str, Any]:
+        system = [{"role": "system", "content": self.system}] if self.system else []
         body: dict[str, Any] = {
-            "model": model, "messages": messages, "max_tokens": self.most_tokens,
+            "model": model, "messages": [*system, *messages], "max_tokens": self.most_tokens,
             "temperature": self.temperature, "stream": False, "seed": 1,
         }  # fmt: skip
         if not self.temperature:
@@ -98,17 +110,23 @@ class Chat(Asker):
         )
 
     async def ask(self, prompt: str, question: Question) -> Reply:
+        return await self.talk([{"role": "user", "content": prompt}], question)
+
+    async def talk(self, messages: Messages, question: Question, **more: Any) -> Reply:
+        """What it says to a conversation; `more` goes into the request."""
         record = RequestRecord(route="/v1/chat/completions", client=CLIENT, model=self._entry.id)
         begun = time.perf_counter()
         async with self._reception.lease(record) as target:
-            body = question.body(prompt, target.model or self._entry.id)
+            body = question.body(messages, target.model or self._entry.id) | more
             url = f"{target.address}/v1/chat/completions"
             self.running += 1
             try:
                 answer = await self._client.post(url, json=body, headers=headers_of(target))
                 if answer.status_code != 200:
                     why = untrusted_line(answer.text)
-                    raise NoAnswer(f"A request was answered {answer.status_code}", why=why)
+                    what = f"A request was answered {answer.status_code}"
+                    unread = more and trouble_in(answer.content, done=False) == TOOL_CALL
+                    raise (Unreadable if unread else NoAnswer)(what, why=why)
                 told = answer.json()
                 choice = told["choices"][0]
                 message = choice["message"]
@@ -118,6 +136,10 @@ class Chat(Asker):
                     choice.get("finish_reason") == "length",
                     int((told.get("usage") or {}).get("completion_tokens") or 0),
                     time.perf_counter() - begun,
+                    tuple(
+                        (_text(each["function"]["name"]), _text(each["function"]["arguments"]))
+                        for each in message.get("tool_calls") or ()
+                    ),
                 )
             except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError) as error:
                 raise NoAnswer("A request failed", why=untrusted_line(str(error))) from error

@@ -26,7 +26,12 @@ def trouble_in(window: bytes, *, done: bool) -> str:
         return TOOL_CALL if _UNREAD.search(window) else ""
     if b'"tool_use"' in window or b'"tool_calls"' in window or b"function_call" in window:
         return ""
-    return TOOL_CALL if _CALLS.search(_said(window)) else ""
+    return TOOL_CALL if looks_like_a_call(_said(window)) else ""
+
+
+def looks_like_a_call(text: str) -> bool:
+    """Whether a text holds what should have been read as a call."""
+    return bool(_CALLS.search(text))
 
 
 def _said(window: bytes) -> str:
