@@ -110,7 +110,7 @@ class Bench:
                     id=new_id(suite.name, id_, begun), suite=suite.name, profile=id_,
                     name=entry.require().name, state=state, started=begun, ended=time.time(),
                     stamp=stamped, settings=bout.settings, points=bout.points, tasks=bout.tasks,
-                    scores=bout.scores, notes=bout.notes,
+                    scores=bout.scores, figures=bout.figures, notes=bout.notes,
                 )  # fmt: skip
                 await _to_its_end(asyncio.to_thread(self._keep, run, entry))
         if bout.empty:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llm_studio.bench.figures import SURE, chance, mcnemar
+from llm_studio.bench.figures import SURE, chance, mcnemar, paired
 from llm_studio.bench.record import MEASURES, Point, Run
 from llm_studio.errors import UsageError
 
 FEWEST = 4
 """Values of each side below which no test can tell a difference from chance."""
+FEWEST_PAIRS = 6
+"""The same for values that belong together one by one."""
 TOLD = ("prompt_speed", "speed", "first_token", "gap_p95", "total_speed")
 LOWER_IS_BETTER = ("first_token", "gap_p50", "gap_p95", "gap_p99")
 
@@ -35,7 +37,7 @@ def compare(first: Run, second: Run) -> list[Difference]:
     """Where both measured the same."""
     if first.suite != second.suite:
         raise UsageError("These runs are of different suites", why=f"{first.suite}, {second.suite}")
-    found = [*_speeds(first, second), *_tasks(first, second)]
+    found = [*_speeds(first, second), *_tasks(first, second), *_figures(first, second)]
     if not found:
         raise UsageError("These runs have nothing in common")
     return found
@@ -99,6 +101,30 @@ def _tasks(first: Run, second: Run) -> list[Difference]:
         what = f"{len(both)} tasks, {won} won, {lost} lost"
         found.append(Difference(what, title, shares[0], shares[1], p, verdict))
     return found
+
+
+def _figures(first: Run, second: Run) -> list[Difference]:
+    """Window by window where both read the same tokens. Models that cut the text differently can
+    be held against each other by the byte alone."""
+    if first.settings.get("data sha256") != second.settings.get("data sha256"):
+        return []
+    same = first.settings.get("tokens sha256") == second.settings.get("tokens sha256")
+    found = []
+    for name in first.figures.keys() & second.figures.keys() if same else {"bits per byte"}:
+        one, two = first.figures.get(name), second.figures.get(name)
+        if one is None or two is None:
+            continue
+        pairs = same and len(one.parts) == len(two.parts)
+        p = (paired if pairs else chance)(one.parts, two.parts)
+        fewest = FEWEST_PAIRS if pairs else FEWEST
+        verdict = "better" if two.value < one.value else "worse"
+        if min(len(one.parts), len(two.parts)) < fewest:
+            verdict = "too few"
+        elif p > SURE:
+            verdict = "tie"
+        what = f"{len(one.parts)} windows" + (", one by one" if pairs else "")
+        found.append(Difference(what, name, one.value, two.value, p, verdict))
+    return sorted(found, key=lambda each: each.measure)
 
 
 def described(point: Point) -> str:

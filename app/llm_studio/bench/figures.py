@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 import random
 import statistics
 from collections.abc import Sequence
@@ -72,4 +73,26 @@ def chance(first: Sequence[float], second: Sequence[float]) -> float:
         return sum(map(apart, parts)) / len(parts)
     dice = random.Random(0)
     hits = sum(apart(sum(dice.sample(together, size))) for _ in range(SHUFFLES))
+    return (hits + 1) / (SHUFFLES + 1)
+
+
+def paired(first: Sequence[float], second: Sequence[float]) -> float:
+    """How often chance alone would part two series so far that belong together one by one (their
+    differences get random signs)."""
+    apart = [two - one for one, two in zip(first, second, strict=True)]
+    seen = abs(sum(apart))
+    if not any(apart):
+        return 1.0
+
+    def far(distance: float) -> bool:
+        return distance >= seen * (1 - 1e-12)
+
+    if 2 ** len(apart) <= SHUFFLES:
+        signs = itertools.product((1, -1), repeat=len(apart))
+        sums: list[float] = [abs(sum(map(operator.mul, apart, each))) for each in signs]
+        return sum(map(far, sums)) / len(sums)
+    dice = random.Random(0)
+    hits = sum(
+        far(abs(sum(each * dice.choice((1, -1)) for each in apart))) for _ in range(SHUFFLES)
+    )
     return (hits + 1) / (SHUFFLES + 1)

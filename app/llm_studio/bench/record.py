@@ -118,6 +118,18 @@ class Score(Wire):
         return cls(right=right, of=of, share=right / of if of else 0.0, low=low, high=high)
 
 
+class Figure(Wire):
+    """A figure that is no share, with its 95 % interval; the lower, the better."""
+
+    value: float
+    low: float
+    high: float
+    of: int
+    """Of how many tokens, or bytes."""
+    parts: list[float] = Field(default_factory=list)
+    """Of each window of the text, in order: the means that the figure is made of."""
+
+
 class Stamp(Wire):
     """On what it was measured."""
 
@@ -155,6 +167,7 @@ class Run(Wire):
     points: list[Point] = Field(default_factory=list)
     tasks: list[TaskOutcome] = Field(default_factory=list)
     scores: dict[str, Score] = Field(default_factory=dict)
+    figures: dict[str, Figure] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
 
     @property

@@ -72,6 +72,12 @@ def _of(run: Run) -> list[str]:
             f"| {_cell(name)} | {s.right} | {s.of} | {s.share:.1%} | {s.low:.1%} to {s.high:.1%} |"
             for name, s in run.scores.items()
         ]
+    if run.figures:
+        parts += ["", "| figure | value | 95 % interval | of |", "| --- | --: | --- | --: |"]
+        parts += [
+            f"| {_cell(name)} | {f.value:.4g} | {f.low:.4g} to {f.high:.4g} | {f.of} |"
+            for name, f in run.figures.items()
+        ]
     for source in sorted({point.source for point in run.points}, reverse=True):
         parts += _table(source, [point for point in run.points if point.source == source])
     if run.notes:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from llm_studio.bench.asking import Asker
 from llm_studio.bench.disturbance import Observer
-from llm_studio.bench.record import Facts, Point, Score, TaskOutcome
+from llm_studio.bench.record import Facts, Figure, Point, Score, TaskOutcome
 from llm_studio.profiles.catalogue import Entry
 from llm_studio.studio.studio import Studio
 
@@ -26,11 +26,12 @@ class Bout:
     points: list[Point] = field(default_factory=list)
     tasks: list[TaskOutcome] = field(default_factory=list)
     scores: dict[str, Score] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
-        return not (self.points or self.tasks or self.scores)
+        return not (self.points or self.tasks or self.scores or self.figures)
 
     async def pid(self) -> int:
         """Of the engine, on this machine; 0 where that cannot be known."""

@@ -140,7 +140,8 @@ def _list(arguments: argparse.Namespace) -> int:
         scores = ", ".join(
             f"{name} {score.share:.1%}" for name, score in each.scores.items() if ":" not in name
         )
-        told = scores or (f"{each.speed:.1f} tok/s" if each.speed else "")
+        figures = ", ".join(f"{name} {it.value:.4g}" for name, it in each.figures.items())
+        told = scores or figures or (f"{each.speed:.1f} tok/s" if each.speed else "")
         state = Cell(each.state, "" if each.state == "done" else "yellow")
         clock = time.strftime("%Y-%m-%d %H:%M", time.localtime(each.started))
         load = Cell("other load", "yellow") if each.disturbed else ""
@@ -190,6 +191,8 @@ def _show_run(run: Run) -> None:
     for name, score in run.scores.items():
         say(f"{name}: {score.right} of {score.of}, {score.share:.1%} "
             f"(95 %: {score.low:.1%} to {score.high:.1%})")  # fmt: skip
+    for name, figure in run.figures.items():
+        say(f"{name}: {figure.value:.4g} (95 %: {figure.low:.4g} to {figure.high:.4g})")
     for note in run.notes:
         narrate(note)
 

@@ -52,6 +52,7 @@ class RunSummary(BaseModel):
     seconds: float
     speed: float | None
     scores: dict[str, float]
+    figures: dict[str, float]
     disturbed: bool
     build: str
 
@@ -132,6 +133,7 @@ def _summary(run: Run) -> RunSummary:
         id=run.id, suite=run.suite, profile=run.profile, state=run.state, started=run.started,
         seconds=run.ended - run.started, speed=run.speed,
         scores={name: score.share for name, score in run.scores.items()},
+        figures={name: figure.value for name, figure in run.figures.items()},
         disturbed=run.disturbed, build=run.stamp.build,
     )  # fmt: skip
 

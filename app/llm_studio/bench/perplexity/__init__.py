@@ -1,0 +1,1 @@
+"""Perplexity: how well a model foretells a text of the user's."""
