@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import Home
 
 from llm_studio.bench.bench import Bench
+from llm_studio.bench.perplexity.suite import PerplexitySuite
 from llm_studio.bench.speed_suite import SpeedSuite
 from llm_studio.engines.registry import create_engines
 from llm_studio.errors import NotFound, NotReady
@@ -99,3 +100,44 @@ async def test_what_cannot_be_measured_is_refused_at_once(studio: Studio) -> Non
     with pytest.raises(NotFound):
         await bench.start(QUICK, ["one", "nosuch"])
     assert not list(studio.jobs)
+
+
+async def test_quality_is_measured_with_the_context_of_bench(studio: Studio, home: Home) -> None:
+    text = (home.profiles / "one.toml").read_text()
+    home.profile("one", f"{text}[bench]\ncontext = 512\n")
+    first = studio.switch("one")
+    assert first is not None
+    await ended(studio, first)
+    (home.root / "text.txt").write_text("many words of a text " * 10)
+    suite = PerplexitySuite(file=home.root / "text.txt", windows=1, length=16, concurrency=1)
+    bench = Bench(studio)
+    job = await bench.start(suite, ["one"])
+    async with asyncio.timeout(40):
+        while (studio.store.state.phase, studio.store.state.detail) != (
+            Phase.READY, "on trial: server.context = 512",
+        ):  # fmt: skip
+            await studio.store.changed(studio.store.state.version, 5)
+    assert (await ended(studio, job)).error == ""
+    run = bench.results.get("last")
+    assert run.stamp.command[run.stamp.command.index("--ctx-size") + 1] == "512"
+    assert any("server.context = 512" in note for note in run.notes)
+    async with asyncio.timeout(40):  # what ran before runs again, as it is written
+        while studio.trials or studio.store.state.phase is not Phase.READY:
+            await studio.store.changed(studio.store.state.version, 5)
+    running = studio.berths.main.supervisor.serving
+    assert running is not None
+    assert "1024" in running.command
+    job = await ended(studio, await bench.start(QUICK, []))
+    assert bench.results.get("last").settings["context"] == 1024
+
+
+async def test_several_in_a_row_bring_back_what_ran_before_them_all(studio: Studio) -> None:
+    first = studio.switch("one")
+    assert first is not None
+    await ended(studio, first)
+    bench = Bench(studio)
+    jobs = [await bench.start(QUICK, ["two"]) for _ in range(2)]
+    for job in jobs:
+        assert (await ended(studio, job)).error == ""
+    assert [job.result["before"] for job in jobs] == ["one", "one"]
+    await until(studio, Phase.READY, "one")

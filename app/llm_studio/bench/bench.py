@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 from llm_studio.bench.asking import Asker
 from llm_studio.bench.record import Run, State
 from llm_studio.bench.results import Results, new_id
 from llm_studio.bench.stamp import stamp
-from llm_studio.bench.suite import Bout, Suite
+from llm_studio.bench.suite import Bout, Suite, Told
 from llm_studio.errors import NotReady, StudioError
 from llm_studio.profiles.catalogue import Catalogue, Entry
+from llm_studio.profiles.changed import Values, changed, without_idle
+from llm_studio.profiles.changed import told as worded
 from llm_studio.profiles.measured import Measured
 from llm_studio.studio.jobs import Job
 from llm_studio.studio.state import Phase
 from llm_studio.studio.studio import Studio
 from llm_studio.studio.supervisor import Busy
+
+NONE: Values = {}
 
 
 class Bench:
@@ -45,41 +49,61 @@ class Bench:
         async def work(job: Job) -> dict[str, Any]:
             if self._turn.locked():
                 self._tell(job, "waits for another benchmark", None)
-            async with self._turn:
-                return await self._series(job, suite, wanted)
+            async with self.turn() as before:
+                return await self._series(job, suite, wanted, before)
 
         return self._studio.jobs.start("bench", f"{suite.title} of {', '.join(wanted)}", work)
 
-    async def _series(self, job: Job, suite: Suite, profiles: Sequence[str]) -> dict[str, Any]:
-        before = self._served()
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[str | None]:
+        """The machine for one who measures; what was served before is served again afterwards."""
+        async with self._turn:
+            while self._after:  # an earlier one's model is still on its way back
+                await asyncio.wait(self._after)
+            before = self._served()
+            try:
+                yield before
+            finally:
+                self._bring_back(before)
+
+    async def _series(
+        self, job: Job, suite: Suite, profiles: Sequence[str], before: str | None
+    ) -> dict[str, Any]:
         done: list[dict[str, Any]] = []
         failed: list[str] = []
-        try:
-            for number, id_ in enumerate(profiles):
-                place = (number, len(profiles))
-                try:
-                    done.append(await self._one(job, suite, id_, place))
-                except StudioError as error:
-                    failed.append(f"{id_}: {error.sentence}")
-        finally:
-            self._bring_back(before)
+        for number, id_ in enumerate(profiles):
+            told = self.teller(job, number, len(profiles), f"{id_}: ")
+            try:
+                entry = await asyncio.to_thread(self._entry, id_)
+                changes = of_quality(entry) if not suite.own_context else {}
+                run = await self.measure(suite, entry, changes, told, self._keep)
+                done.append({"id": run.id, "profile": id_, "state": run.state, "speed": run.speed})
+            except StudioError as error:
+                failed.append(f"{id_}: {error.sentence}")
         if not done:
             raise StudioError("Nothing could be measured", why="\n".join(failed))
         job.message = f"{len(done)} of {len(profiles)} measured"
         return {"runs": done, "failed": failed, "before": before}
 
-    async def _one(
-        self, job: Job, suite: Suite, id_: str, place: tuple[int, int]
-    ) -> dict[str, Any]:
-        number, count = place
+    def teller(self, job: Job, number: int, count: int, label: str) -> Told:
+        """Tells of one of several measurements."""
 
         def told(message: str, fraction: float | None) -> None:
             whole = None if fraction is None else (number + min(fraction, 1.0)) / count
-            self._tell(job, f"{id_}: {message}" if count > 1 else message, whole)
+            self._tell(job, f"{label}{message}" if count > 1 else message, whole)
 
+        return told
+
+    async def measure(
+        self, suite: Suite, written: Entry, changes: Values, told: Told,
+        keep: Callable[[Run, Entry], None],
+    ) -> Run:  # fmt: skip
+        """A profile as it is written, but for the changes. `keep` is called in a thread, also with
+        what there is where it ends early."""
+        id_ = written.id
+        entry = changed(written, changes, "on trial")
         told("loading", None)
-        entry = await asyncio.to_thread(self._entry, id_)
-        await self._serve(id_)
+        await self._serve(id_, changes)
         begun = time.time()
         running = self._studio.berths.main.supervisor.serving
         async with Asker(self._studio.reception, id_) as asker:
@@ -90,6 +114,8 @@ class Bench:
         sample = self._studio.samples.sampler.look()
         stamped = await asyncio.to_thread(stamp, entry, running, props, sample)
         bout = Bout(self._studio, entry, told)
+        if changes:
+            bout.notes.append(f"served with {worded(changes)}")
         beside = sorted(self._studio.berths.beside)
         if beside:
             bout.notes.append(f"served beside it: {', '.join(beside)}")
@@ -112,10 +138,10 @@ class Bench:
                     stamp=stamped, settings=bout.settings, points=bout.points, tasks=bout.tasks,
                     scores=bout.scores, figures=bout.figures, notes=bout.notes,
                 )  # fmt: skip
-                await _to_its_end(asyncio.to_thread(self._keep, run, entry))
+                await _to_its_end(asyncio.to_thread(keep, run, entry))
         if bout.empty:
             raise StudioError("Nothing could be measured", why=" ".join(bout.notes[:3]))
-        return {"id": run.id, "profile": id_, "state": state, "speed": run.speed}
+        return run
 
     def _keep(self, run: Run, entry: Entry) -> None:
         """Blocks."""
@@ -138,8 +164,15 @@ class Bench:
         state = self._studio.store.state
         return None if state.phase in (Phase.STOPPED, Phase.FAILED) else state.profile
 
-    async def _serve(self, id_: str) -> None:
-        """The profile as it is written now, so it is loaded anew unless it is served."""
+    async def _serve(self, id_: str, changes: Values = NONE) -> None:
+        """The profile with these changes, so it is loaded anew unless it is served like that."""
+        trials = self._studio.trials
+        if trials.get(id_, NONE) != changes and self._served() == id_:
+            for stop in self._studio.stop(id_):
+                await self._studio.jobs.ended(stop)
+        trials.pop(id_, None)
+        if changes:
+            trials[id_] = changes
         job: Job | None = None
         for _ in range(3):
             try:
@@ -154,7 +187,10 @@ class Bench:
 
     def _bring_back(self, before: str | None) -> None:
         """By itself: a benchmark that is cancelled does not wait for it, nor leaves it out."""
-        if self._studio.jobs.closing or self._served() == before:
+        trials = self._studio.trials
+        for id_ in set(trials) - {before}:
+            del trials[id_]
+        if self._studio.jobs.closing or (self._served() == before and not trials):
             return
         task = asyncio.create_task(self._serve_again(before), name="after a benchmark")
         self._after.add(task)
@@ -179,6 +215,14 @@ class Bench:
             if (run.suite, run.profile, run.state) == (suite, profile, "done"):
                 return run.ended - run.started
         return None
+
+
+def of_quality(entry: Entry) -> Values:
+    """What the profile's [bench] changes about how it is served."""
+    profile = entry.require()
+    if profile.engine.kind == "external" or profile.bench.context is None:
+        return NONE
+    return without_idle(entry, {"server.context": profile.bench.context})
 
 
 async def _to_its_end(work: Coroutine[object, object, None]) -> None:

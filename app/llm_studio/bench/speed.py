@@ -38,12 +38,19 @@ class Speed:
     """One run on one engine."""
 
     def __init__(
-        self, asker: Asker, observer: Callable[[], Observer], told: Told, *, quick: bool
+        self,
+        asker: Asker,
+        observer: Callable[[], Observer],
+        told: Told,
+        *,
+        quick: bool,
+        repetitions: int = 0,
     ) -> None:
         self._asker = asker
         self._observer = observer
         self._told = told
         self._quick = quick
+        self._repetitions = repetitions
         self._words: list[int] = []
         self._period = 0
         self.points: list[Point] = []
@@ -55,7 +62,7 @@ class Speed:
         props = await self._asker.props()
         context = int(props["default_generation_settings"].get("n_ctx") or 0)
         slots = int(props.get("total_slots") or 1)
-        todo = plan(context, slots, quick=self._quick)
+        todo = plan(context, slots, quick=self._quick, repetitions=self._repetitions)
         self.settings |= {
             "quick": self._quick, "context": context, "slots": slots, "temperature": 0.8,
             "repetitions": todo.repetitions, "warm-up requests": 1,
@@ -121,8 +128,8 @@ class Speed:
         totals: list[float] = []
         errors = 0
         async with self._watched() as watch:
-            for number in range(min(todo.repetitions, 3)):
-                self._told(f"{_named(point)}: {number + 1} of {min(todo.repetitions, 3)}", 0.95)
+            for number in range(todo.crowds):
+                self._told(f"{_named(point)}: {number + 1} of {todo.crowds}", 0.95)
                 begun = time.perf_counter()
                 found = await asyncio.gather(
                     *(

@@ -24,13 +24,15 @@ class Plan:
 
     points: tuple[Point, ...]
     repetitions: int
+    crowds: int
+    """Repetitions of each number of users."""
     most_users: int
     prompt: int
     answer: int
 
 
-def plan(context: int, slots: int, *, quick: bool) -> Plan:
-    """For a context (of one slot) and as many slots as the engine has."""
+def plan(context: int, slots: int, *, quick: bool, repetitions: int = 0) -> Plan:
+    """For a context (of one slot) and as many slots as the engine has; 0: the usual repetitions."""
     usable = context - MARGIN
     if usable < 64:
         raise NotReady(f"A context of {context} tokens is too small to measure anything")
@@ -52,7 +54,12 @@ def plan(context: int, slots: int, *, quick: bool) -> Plan:
     for depth in depths[:1] if quick else depths:
         points.append(Point(kind="depth", depth=depth, prompt=prompt, answer=answer, cache="warm"))
     return Plan(
-        tuple(points), 3 if quick else 5, min(slots, 2) if quick else 2 * slots, prompt, answer
+        tuple(points),
+        repetitions or (3 if quick else 5),
+        repetitions or 3,
+        min(slots, 2) if quick else 2 * slots,
+        prompt,
+        answer,
     )
 
 

@@ -13,9 +13,11 @@ from llm_studio.errors import StudioError
 class SpeedSuite:
     name = "speed"
     title = "Speed"
+    own_context = True
 
-    def __init__(self, *, quick: bool, engine_alone: bool) -> None:
+    def __init__(self, *, quick: bool, engine_alone: bool, repetitions: int = 0) -> None:
         self._quick = quick
+        self._repetitions = repetitions
         self._alone = engine_alone
 
     async def prepare(self) -> None:
@@ -24,7 +26,10 @@ class SpeedSuite:
     async def run(self, bout: Bout) -> None:
         pid = await bout.pid()
         async with Asker(bout.studio.reception, bout.entry.id) as asker:
-            speed = Speed(asker, lambda: bout.observer(asker, pid), bout.told, quick=self._quick)
+            speed = Speed(
+                asker, lambda: bout.observer(asker, pid), bout.told, quick=self._quick,
+                repetitions=self._repetitions,
+            )  # fmt: skip
             speed.points, speed.notes, speed.settings = bout.points, bout.notes, bout.settings
             await speed.run()
         running = bout.studio.berths.main.supervisor.serving

@@ -57,6 +57,8 @@ class Suite(Protocol):
 
     name: str
     title: str
+    own_context: bool
+    """Served with the profile's own context, rather than with that of its [bench]."""
 
     async def prepare(self) -> None:
         """Whatever can be known beforehand is, before the present model is touched."""

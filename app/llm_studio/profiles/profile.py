@@ -109,7 +109,9 @@ class ClientSection(Section):
 class BenchSection(Section):
     """[bench]: what changes while the model is benchmarked."""
 
-    context: Positive | None = setting("Tokens of context in a benchmark.")
+    context: Positive | None = setting(
+        "`server.context` while quality is measured; speed is measured with the profile's own."
+    )
     max_tokens: Positive | None = setting("Longest answer in a benchmark.")
     temperature: Annotated[float, Field(ge=0, le=5)] | None = setting(
         "Temperature in a benchmark (0: greedy)."

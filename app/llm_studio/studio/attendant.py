@@ -39,6 +39,8 @@ class Prepared:
     idle_seconds: int | None
     size: int = 0
     """Bytes of all files that it loads."""
+    note: str = ""
+    """What users should know of it while it serves."""
 
 
 class Failed(StudioError):
@@ -60,6 +62,7 @@ class Current:
     """What it took; None where it was found running."""
     idle: int | None = None
     """Seconds without a request after which it is unloaded."""
+    note: str = ""
     stopping: bool = False
 
     @property
@@ -113,7 +116,7 @@ class Attendant:
         now = self.attach(await engine.start(launch), engine, adopted=False)
         self._note(job, Phase.LOADING, Progress("loading the model"))
         await self.until_ready(now, job, prepared.aliases, prepared.size)
-        now.idle = prepared.idle_seconds
+        now.idle, now.note = prepared.idle_seconds, prepared.note
         after = await asyncio.to_thread(self._free)
         now.held = {gpu: max(size - after.get(gpu, 0), 0) for gpu, size in before.items()}
         self._loaded(launch, now.follower.allocated, now.held)

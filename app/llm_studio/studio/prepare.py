@@ -19,6 +19,7 @@ from llm_studio.models.memory import Device, MiB
 from llm_studio.probes.machine import this_machine
 from llm_studio.probes.overhead import keep_overhead
 from llm_studio.profiles.catalogue import Catalogue
+from llm_studio.profiles.changed import Values, changed, told
 from llm_studio.profiles.plan import Machine, Plan
 from llm_studio.profiles.server import seconds
 from llm_studio.settings import Settings
@@ -30,9 +31,16 @@ ROOM = 1 * MiB
 class Preparation:
     """Prepares profiles from what is on disk now, so that an edit needs no restart."""
 
-    def __init__(self, settings: Settings, engines: Mapping[str, Engine]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engines: Mapping[str, Engine],
+        trials: Mapping[str, Values] | None = None,
+    ) -> None:
+        """`trials` are the values with which profiles are tried for now, by profile."""
         self._settings = settings
         self._engines = engines
+        self._trials = {} if trials is None else trials
 
     async def __call__(self, id_: str, *, returns: Memory | None) -> Prepared:
         _require_room(self._settings.paths.state)
@@ -58,6 +66,7 @@ class Preparation:
             tuple(name.strip() for name in names),
             seconds(idle) if idle else None,
             plan.size,
+            note=f"on trial: {told(trial)}" if (trial := self._trials.get(id_)) else "",
         )
 
     def _somebody_elses(self, plan: Plan) -> Prepared:
@@ -70,7 +79,8 @@ class Preparation:
         machine = with_returned(this_machine(self._settings.paths.state), returns)
         with Headers(self._settings.paths.cache) as headers:
             library = Library.scan(self._settings.models, headers, caches=self._settings.caches)
-            plan = Plan(catalogue.get(id_), machine, library)
+            entry = changed(catalogue.get(id_), self._trials.get(id_, {}), "on trial")
+            plan = Plan(entry, machine, library)
             _servable(plan)
             if plan.model is not None and plan.model.path.name == demo.FILE:
                 demo.write_demo(plan.model.path)

@@ -12,6 +12,7 @@ from llm_studio.engines.base import Engine
 from llm_studio.engines.health import HealthProbe
 from llm_studio.errors import NotFound, StudioError
 from llm_studio.profiles.catalogue import Catalogue
+from llm_studio.profiles.changed import Values
 from llm_studio.profiles.profile import Profile
 from llm_studio.schema import (
     EngineStatus,
@@ -55,6 +56,8 @@ class Studio:
         self.settings = settings
         self.engines = engines
         self.started = time.time()
+        self.trials: dict[str, Values] = {}
+        """The values with which profiles are served for now, instead of those that are written."""
         self.log = Log(settings.paths.state / "logs")
         self.jobs = Jobs(settings.paths.state / "jobs.jsonl")
         self.store = Store()
@@ -99,7 +102,7 @@ class Studio:
             free=lambda: free_memory(state),
             loaded=lambda launch, asked, gone: measured_load(state, launch, asked, gone),
         )
-        preparation = Preparation(self.settings, self.engines)
+        preparation = Preparation(self.settings, self.engines, self.trials)
 
         async def prepare(id_: str, *, returns: Memory | None) -> Prepared:
             prepared = await preparation(id_, returns=returns)

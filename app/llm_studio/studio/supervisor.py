@@ -184,8 +184,9 @@ class Supervisor:
         """Requests may come, and it is watched."""
         self._last_good = id_ = now.running.profile
         self._store.replace(
-            phase=Phase.READY, profile=id_, desired=id_, progress=None, failure=None, detail=""
-        )
+            phase=Phase.READY, profile=id_, desired=id_, progress=None, failure=None,
+            detail=now.note,
+        )  # fmt: skip
         await self._desk.open(now.target)
         self._follow_up(self._watch_over(now), "watch")
 

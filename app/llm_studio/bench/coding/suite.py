@@ -57,6 +57,8 @@ class Wish:
 
 
 class CodingSuite:
+    own_context = False
+
     def __init__(self, wish: Wish) -> None:
         self.name = wish.name
         self.title = f"Coding ({wish.name})"

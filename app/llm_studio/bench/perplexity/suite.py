@@ -35,6 +35,7 @@ class Scored:
 class PerplexitySuite:
     name = "perplexity"
     title = "Perplexity"
+    own_context = False
 
     def __init__(self, *, file: Path | None, windows: int, length: int, concurrency: int) -> None:
         self._file = file

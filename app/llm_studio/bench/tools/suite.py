@@ -27,6 +27,7 @@ INVALID = 0.05
 class ToolsSuite:
     name = "tools"
     title = "Tool calling"
+    own_context = False
 
     def __init__(self, *, limit: int = 0, concurrency: int = 0) -> None:
         self._concurrency = concurrency
