@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
 from tests.bench.runs import coding_run, speed_run
 from tests.conftest import Home
 
+from llm_studio.bench.lab.record import Lab, Labs, Variant
 from llm_studio.bench.results import Results
+from llm_studio.profiles.catalogue import Catalogue
+from llm_studio.profiles.measured import settings_of
 from llm_studio.server.access import Access
 from llm_studio.server.api import create_api
 from llm_studio.settings import load_settings
@@ -71,10 +75,67 @@ async def test_a_result_is_taken_in_once(face: Face) -> None:
         ("coding", {"profiles": ["nosuch"]}, 404),
         ("coding", {"suite": "../x"}, 422),
         ("coding", {"limit": -1}, 422),
+        ("perplexity", {"profiles": ["nosuch"]}, 404),
+        ("tools", {"concurrency": 65}, 422),
+        ("lab", {"profile": "nosuch", "grid": {"server.batch": [1]}}, 404),
+        ("lab", {"profile": "one", "grid": {"server.batch": ["x"]}}, 422),
+        ("lab", {"profile": "one", "grid": {"server.batch": list(range(1, 60))}}, 409),
+        ("lab", {"profile": "one", "grid": {}}, 422),
     ],
 )
 async def test_what_cannot_be_measured(
-    face: Face, route: str, body: dict[str, object], status: int
+    face: Face, home: Home, route: str, body: dict[str, object], status: int
 ) -> None:
+    home.profile("one", 'name = "one"\n[model]\nfile = "tiny.gguf"\n')
     assert (await face.ask.post(f"/bench/{route}", json=body)).status_code == status
     assert not list(face.studio.jobs)
+
+
+async def test_the_suites_tell_what_can_be_wished_of_them(face: Face) -> None:
+    suites = {each["name"]: each for each in (await face.ask.get("/bench/suites")).json()}
+    assert list(suites) == ["speed", "coding", "tools", "perplexity"]
+    options = {each["name"]: each for each in suites["coding"]["options"]}
+    assert options["file"]["form"] == "file"
+    assert (options["concurrency"]["least"], options["concurrency"]["most"]) == (0, 64)
+    for name, suite in suites.items():  # what is told is what the route takes
+        body = {each["name"]: each["default"] for each in suite["options"]}
+        told = await face.ask.post(f"/bench/{name}", json={**body, "profiles": ["nosuch"]})
+        assert told.status_code == 404, told.text
+
+
+async def test_a_lab_is_planned_shown_and_applied(face: Face, home: Home) -> None:
+    path = home.profile("one", 'name = "one"\n[model]\nfile = "tiny.gguf"\n[server]\nbatch = 64\n')
+    grid: dict[str, list[Any]] = {"server.batch": [64, 128, 256]}
+    body = {"profile": "one", "grid": grid}
+    plan = await face.ask.post("/bench/lab/plan", json=body)
+    assert plan.json() == {"variants": 3, "measured": 0, "seconds": None}
+    settings = settings_of(Catalogue.load(home.profiles).get("one"))
+    variants = [
+        Variant(
+            state="measured", seconds=60, run=speed_run("a-0", [10.0 + n / 10 for n in range(7)])
+        ),
+        Variant(
+            changes={"server.batch": 128}, state="measured", seconds=60,
+            run=speed_run("a-1", [12.0 + n / 10 for n in range(7)]),
+        ),
+        Variant(changes={"server.batch": 256}),
+    ]  # fmt: skip
+    lab = Lab(
+        id="20260101-000000-lab-one-00a1", profile="one", grid=grid, settings=settings,
+        started=1.0, variants=variants,
+    )  # fmt: skip
+    Labs(home.state / "bench" / "labs").keep(lab)
+    plan = await face.ask.post("/bench/lab/plan", json=body)
+    assert plan.json() == {"variants": 3, "measured": 2, "seconds": 60.0}
+    shown = (await face.ask.get("/bench/labs/one")).json()
+    assert [(each["number"], each["verdict"]) for each in shown["places"]] == [
+        (1, "best"), (0, "slower"),
+    ]  # fmt: skip
+    assert shown["winner"] == 1
+    assert len((await face.ask.get("/bench/labs")).json()) == 1
+    refused = await face.ask.post("/bench/labs/00a1/apply", json={"variant": 2})
+    assert refused.status_code == 422
+    applied = await face.ask.post("/bench/labs/00a1/apply", json={})
+    assert applied.json() == {"profile": "one", "changes": {"server.batch": 128}}
+    assert "batch = 128" in path.read_text()
+    assert (await face.ask.post("/bench/labs/00a1/apply", json={})).status_code == 409

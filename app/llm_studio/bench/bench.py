@@ -185,6 +185,13 @@ class Bench:
         if job is not None and (await self._studio.jobs.ended(job)).state != "done":
             raise StudioError(job.error or f"{id_} was not loaded", hint=job.hint)
 
+    async def vacate(self, id_: str) -> None:
+        """Nothing is served any more, unless it is this profile as it is written."""
+        if self._served() is None or (self._served() == id_ and id_ not in self._studio.trials):
+            return
+        for stop in self._studio.stop(self._served() or ""):
+            await self._studio.jobs.ended(stop)
+
     def _bring_back(self, before: str | None) -> None:
         """By itself: a benchmark that is cancelled does not wait for it, nor leaves it out."""
         trials = self._studio.trials
@@ -209,10 +216,11 @@ class Bench:
 
     # What it will take
 
-    def estimate(self, suite: str, profile: str) -> float | None:
+    def estimate(self, suite: str, profile: str, *, quick: bool | None = None) -> float | None:
         """Seconds that the last such run took; nothing where there was none. Blocks."""
         for run in reversed(self.results.all()):
-            if (run.suite, run.profile, run.state) == (suite, profile, "done"):
+            as_wished = quick is None or run.settings.get("quick") == quick
+            if as_wished and (run.suite, run.profile, run.state) == (suite, profile, "done"):
                 return run.ended - run.started
         return None
 

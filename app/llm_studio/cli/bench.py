@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_studio.bench.kinds import Kind, kind_of, kinds
+from llm_studio.cli import bench_lab
 from llm_studio.cli.output import Cell, Column, narrate, print_json, say, table
 from llm_studio.errors import StudioError
 
@@ -33,6 +34,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
     for kind in kinds():
         _options_of(kind, action(kind.name, kind.summary))
+    bench_lab.options(action("lab", bench_lab.SUMMARY))
     fetched = action("fetch", "get the tasks of humaneval or mbpp")
     fetched.add_argument("suite", help="humaneval or mbpp")
     fetched.add_argument("--sha256", default="", help="what the file's checksum must be")
@@ -268,6 +270,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 _ACTIONS = {
+    "lab": bench_lab.run,
     "fetch": _fetch,
     "list": _list,
     "show": _show,

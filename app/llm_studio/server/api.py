@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from llm_studio import __version__
 from llm_studio.bench.bench import Bench
+from llm_studio.bench.lab.lab import Laboratory
 from llm_studio.errors import NotFound, NotReady, StudioError, UsageError
 from llm_studio.schema import (
     JobStatus,
@@ -33,6 +34,7 @@ from llm_studio.server.chat_routes import chat_routes
 from llm_studio.server.hub_routes import hub_routes
 from llm_studio.server.image_routes import image_routes
 from llm_studio.server.job_status import job_status
+from llm_studio.server.lab_routes import lab_routes
 from llm_studio.server.log_routes import log_routes
 from llm_studio.server.metrics import exposition
 from llm_studio.server.profile_routes import profile_routes
@@ -204,7 +206,9 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
     api.include_router(log_routes(studio.log))
     api.include_router(hub_routes(studio))
     api.include_router(image_routes(studio))
-    api.include_router(bench_routes(Bench(studio)))
+    bench = Bench(studio)
+    api.include_router(lab_routes(Laboratory(studio, bench)))
+    api.include_router(bench_routes(bench))
     api.include_router(sample_routes(studio))
     api.include_router(chat_routes(studio))
     api.include_router(agent_routes(studio))

@@ -1,0 +1,1 @@
+"""The settings lab: which values of a profile's settings are the fastest here."""
