@@ -110,13 +110,15 @@ async def test_a_lab_is_planned_shown_and_applied(face: Face, home: Home) -> Non
     plan = await face.ask.post("/bench/lab/plan", json=body)
     assert plan.json() == {"variants": 3, "measured": 0, "seconds": None}
     settings = settings_of(Catalogue.load(home.profiles).get("one"))
+    usual, other = ([middle + n / 10 for n in range(7)] for middle in (10.0, 12.0))
     variants = [
         Variant(
-            state="measured", seconds=60, run=speed_run("a-0", [10.0 + n / 10 for n in range(7)])
+            state="measured", seconds=60,
+            run=speed_run("a-0", usual), again=speed_run("a-2", usual),
         ),
         Variant(
             changes={"server.batch": 128}, state="measured", seconds=60,
-            run=speed_run("a-1", [12.0 + n / 10 for n in range(7)]),
+            run=speed_run("a-1", other), again=speed_run("a-3", other),
         ),
         Variant(changes={"server.batch": 256}),
     ]  # fmt: skip

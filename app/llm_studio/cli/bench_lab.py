@@ -96,7 +96,8 @@ def _show(lab: dict[str, Any], unit: str) -> None:
     say(f"{lab['id']}  {lab['profile']}, {lab['variants']} variants, {clock}{state}")
     columns = [Column("N", right=True), Column("VALUES", flexible=True),
                Column(unit.upper(), right=True), Column("×", right=True),
-               Column("P", right=True), Column("")]  # fmt: skip
+               Column("P", right=True), Column("AGAIN", right=True), Column(""),
+               Column("")]  # fmt: skip
     rows: list[list[Cell | str]] = []
     for each in lab["places"]:
         spread = f" ± {each['deviation']:.2g}" if each["deviation"] is not None else ""
@@ -104,7 +105,9 @@ def _show(lab: dict[str, Any], unit: str) -> None:
             str(each["number"]), words(each["changes"]), f"{each['median']:.4g}{spread}",
             f"{each['ratio']:.3f}" if each["ratio"] is not None else "",
             "" if each["verdict"] == "best" else f"{each['p']:.2g}",
+            f"{each['again']:.4g}" if each["again"] is not None else "",
             Cell(each["verdict"], _VERDICTS[each["verdict"]]),
+            Cell("other load", "yellow") if each["disturbed"] else "",
         ])  # fmt: skip
     if rows:
         table(columns, rows)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from llm_studio.bench.lab.lab import Laboratory, Wish
-from llm_studio.bench.lab.ranking import By, ranking, winner
-from llm_studio.bench.lab.record import Lab
+from llm_studio.bench.lab.ranking import By, Place, ranking, values_of, winner
+from llm_studio.bench.lab.record import Lab, Variant
+from llm_studio.bench.record import Run
 from llm_studio.errors import NotReady
 from llm_studio.schema import JobStatus
 from llm_studio.server.job_status import job_status
@@ -56,6 +58,10 @@ class PlaceTold(BaseModel):
     """How often chance alone would part it so far from the best."""
     verdict: str
     """"best", "tie", "slower" or "too few"."""
+    again: float | None
+    """The median when it was loaded and measured once more."""
+    disturbed: bool
+    """Measured beside other load."""
 
 
 class LabFailure(BaseModel):
@@ -77,7 +83,7 @@ class LabTold(BaseModel):
     places: list[PlaceTold]
     failed: list[LabFailure]
     winner: int | None
-    """Nothing where the profile as it is may be as good."""
+    """Nothing where the profile as it is may be as good, or where it was not measured again."""
     builds: list[str]
     """Of llama.cpp; several of them make the variants hard to compare."""
 
@@ -123,7 +129,7 @@ def lab_routes(laboratory: Laboratory) -> APIRouter:
             lab = labs.get(id_)
             number = body.variant
             if number is None:
-                best = winner(ranking(lab, body.by))
+                best = winner(lab, body.by)
                 if best is None:
                     raise NotReady(
                         "Nothing is surely better than the profile as it is",
@@ -144,18 +150,12 @@ def _wish(body: LabRequest) -> Wish:
 
 def _told(lab: Lab, by: By) -> LabTold:
     places = ranking(lab, by)
-    best = winner(places)
+    best = winner(lab, by)
     builds = {each.run.stamp.build for each in lab.variants if each.run}
     return LabTold(
         id=lab.id, profile=lab.profile, started=lab.started, ended=lab.ended,
         variants=len(lab.variants), by=by,
-        places=[
-            PlaceTold(
-                number=each.number, changes=lab.variants[each.number].changes, median=each.median,
-                deviation=each.deviation, ratio=each.ratio, p=each.p, verdict=each.verdict,
-            )
-            for each in places
-        ],
+        places=[_place(lab, each, by) for each in places],
         failed=[
             LabFailure(number=number, changes=each.changes, why=each.why)
             for number, each in enumerate(lab.variants)
@@ -164,3 +164,21 @@ def _told(lab: Lab, by: By) -> LabTold:
         winner=best.number if best else None,
         builds=sorted(builds),
     )  # fmt: skip
+
+
+def _place(lab: Lab, place: Place, by: By) -> PlaceTold:
+    variant = lab.variants[place.number]
+    return PlaceTold(
+        number=place.number, changes=variant.changes, median=place.median,
+        deviation=place.deviation, ratio=place.ratio, p=place.p, verdict=place.verdict,
+        again=_again(variant, by), disturbed=any(run.disturbed for run in _runs(variant)),
+    )  # fmt: skip
+
+
+def _runs(variant: Variant) -> list[Run]:
+    return [run for run in (variant.run, variant.again) if run is not None]
+
+
+def _again(variant: Variant, by: By) -> float | None:
+    values = values_of(variant.again, by) if variant.again else ()
+    return statistics.median(values) if values else None

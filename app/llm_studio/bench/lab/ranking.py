@@ -71,12 +71,27 @@ def ranking(lab: Lab, by: By) -> list[Place]:
     return found
 
 
-def winner(places: Sequence[Place]) -> Place | None:
+def candidate(places: Sequence[Place]) -> Place | None:
     """The best, unless the profile as it is may be as good."""
     if not places or places[0].number == 0:
         return None
     tied = any(each.number == 0 and each.verdict != "slower" for each in places)
     return None if tied else places[0]
+
+
+def winner(lab: Lab, by: By) -> Place | None:
+    """The candidate, if it was better when both were loaded and measured once more: a machine that
+    was slower for a while makes a difference too, and repetitions in a row cannot tell."""
+    best = candidate(ranking(lab, by))
+    usual, other = lab.variants[0].again, lab.variants[best.number].again if best else None
+    if best is None or other is None:
+        return None
+    if usual is None:  # as it is, it does not even load
+        return best if lab.variants[0].run is None else None
+    one, two = values_of(usual, by), values_of(other, by)
+    if not one or not two or statistics.median(two) <= statistics.median(one):
+        return None
+    return best if chance(one, two) <= SURE else None
 
 
 def _holm(chances: Sequence[float]) -> list[float]:

@@ -26,6 +26,8 @@ class Variant(Wire):
     """What it failed of."""
     seconds: float = 0.0
     run: Run | None = None
+    again: Run | None = None
+    """After a fresh load: of the winner and of the profile as it is, to be sure."""
 
     @property
     def words(self) -> str:
