@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from itertools import pairwise
 
+from llm_studio.bench.coding.published import published
 from llm_studio.bench.compare import circumstances, compare, described
 from llm_studio.bench.plots import Line, plot
 from llm_studio.bench.record import MEASURES, Point, Run, Spread
@@ -72,6 +73,9 @@ def _of(run: Run) -> list[str]:
             f"| {_cell(name)} | {s.right} | {s.of} | {s.share:.1%} | {s.low:.1%} to {s.high:.1%} |"
             for name, s in run.scores.items()
         ]
+    parts += [
+        text for each in published(run) for text in ("", f"- {_cell(each.words)}: <{each.url}>")
+    ]
     if run.figures:
         parts += ["", "| figure | value | 95 % interval | of |", "| --- | --: | --- | --: |"]
         parts += [

@@ -168,6 +168,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _show_run(run: Run) -> None:
+    from llm_studio.bench.coding.published import published
     from llm_studio.bench.compare import described
     from llm_studio.bench.record import MEASURES
     from llm_studio.bench.report import told
@@ -193,6 +194,8 @@ def _show_run(run: Run) -> None:
     for name, score in run.scores.items():
         say(f"{name}: {score.right} of {score.of}, {score.share:.1%} "
             f"(95 %: {score.low:.1%} to {score.high:.1%})")  # fmt: skip
+    for each in published(run):
+        narrate(f"{each.words}\n  {each.url}")
     for name, figure in run.figures.items():
         say(f"{name}: {figure.value:.4g} (95 %: {figure.low:.4g} to {figure.high:.4g})")
     for note in run.notes:
