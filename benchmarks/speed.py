@@ -1,4 +1,5 @@
-"""Whether our figures are true: a tiny model's speed through the server beside llama-bench's.
+"""Whether our figures are true: a tiny model's speed through the server beside llama-bench's, and
+beside llama-batched-bench's for several requests at a time.
 
 Both run in containers of the same image, in turn, so that other load hits both alike. What is
 compared are all values of all rounds: where their ranges do not even touch, one of them is wrong.
@@ -8,10 +9,13 @@ shows.
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ from benchmarks.trial import Trial, told, trial
 
 IMAGE = os.environ.get("LLM_STUDIO_TEST_IMAGE", "llm-studio/llama.cpp:cpu")
 ROUNDS = 2
+USERS = (1, 2)
 PAIRS = (
     ("reading a prompt", "engine_prompt_speed", "prompt_speed"),
     ("generating", "engine_speed", "speed"),
@@ -33,7 +38,7 @@ file = "larger.gguf"
 kind = "docker"
 [server]
 context = 4096
-parallel = 1
+parallel = 2
 threads = 1
 """
 
@@ -43,8 +48,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         with trial(Path(folder) / "home", image=IMAGE) as studio:
-            runs = [run for _ in range(ROUNDS) for run in _measured(studio)]
-    missed = 0
+            runs: list[Any] = []
+            batched: dict[int, list[float]] = {count: [] for count in USERS}
+            for _ in range(ROUNDS):
+                runs += _measured(studio)
+                for count, speed in _batched(studio.home / "models", runs[0]):
+                    batched[count].append(speed)
+    missed = _compare_users(runs, batched)
     for what, ours, theirs in PAIRS:
         server = _values(runs, "server", ours)
         alone = _values(runs, "llama-bench", theirs)
@@ -80,6 +90,46 @@ def _measured(studio: Trial) -> list[Any]:
     if job["state"] != "done":
         raise RuntimeError(job["error"])
     return [studio.client.ask("GET", f"/bench/{run['id']}") for run in job["result"]["runs"]]
+
+
+def _batched(models: Path, run: Any) -> Iterator[tuple[int, float]]:
+    """Tokens that llama-batched-bench generates a second, as we count them: the time to read the
+    prompts belongs to it."""
+    point = next(point for point in run["points"] if point["kind"] == "users")
+    words = ["-m", "/models/larger.gguf", "-c", "4096", "-t", "1", "--output-format", "jsonl"]
+    words += ["-npp", str(point["prompt"]), "-ntg", str(point["answer"])]
+    words += ["-npl", ",".join(map(str, USERS))]
+    command = ["docker", "run", "--rm", "--network", "none", "--volume", f"{models}:/models:ro"]
+    command += ["--entrypoint", "llama-batched-bench", IMAGE, *words]
+    for _ in range(2):  # it measures each once
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        for line in done.stdout.splitlines():
+            if line.startswith("{"):
+                told = json.loads(line)
+                yield told["pl"], told["pl"] * told["tg"] / told["t"]
+
+
+def _compare_users(runs: list[Any], batched: dict[int, list[float]]) -> int:
+    missed = 0
+    for count in USERS:
+        server = [
+            value
+            for run in runs
+            for point in run["points"]
+            if point["kind"] == "users" and point["users"] == count
+            for value in point["measures"]["total_speed"]["values"]
+        ]
+        alone = batched[count]
+        if not server or not alone:
+            print(f"  {count} at a time: not measured on both sides")
+            missed += 1
+            continue
+        touch = min(server) <= max(alone) and min(alone) <= max(server)
+        goal = told(touch, "the ranges touch")
+        print(f"  {count} at a time: server {_range(server)}, llama-batched-bench {_range(alone)}")
+        print(f"    best against best ×{max(server) / max(alone):.2f}; {goal}")
+        missed += not touch
+    return missed
 
 
 def _values(runs: list[Any], source: str, measure: str) -> list[float]:
