@@ -185,12 +185,11 @@ class Bench:
         if job is not None and (await self._studio.jobs.ended(job)).state != "done":
             raise StudioError(job.error or f"{id_} was not loaded", hint=job.hint)
 
-    async def vacate(self, id_: str) -> None:
-        """Nothing is served any more, unless it is this profile as it is written."""
-        if self._served() is None or (self._served() == id_ and id_ not in self._studio.trials):
-            return
-        for stop in self._studio.stop(self._served() or ""):
-            await self._studio.jobs.ended(stop)
+    async def vacate(self) -> None:
+        """Whatever is measured next is loaded anew."""
+        if (served := self._served()) is not None:
+            for stop in self._studio.stop(served):
+                await self._studio.jobs.ended(stop)
 
     def _bring_back(self, before: str | None) -> None:
         """By itself: a benchmark that is cancelled does not wait for it, nor leaves it out."""

@@ -123,8 +123,7 @@ class Laboratory:
                 hint="Begin the lab anew.",
             )
         begun = time.monotonic()
-        # Else a variant that does not load would bring the one before it back.
-        await self._bench.vacate(lab.profile)
+        await self._bench.vacate()  # lest one that does not load brings the one before it back
         try:
             run = await self._bench.measure(suite, entry, variant.changes, told, lambda *_: None)
         except StudioError as error:

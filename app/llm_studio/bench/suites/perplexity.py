@@ -29,6 +29,6 @@ def make(wish: PerplexityOptions, _: Settings) -> Suite:
 
 
 SUITE = Kind(
-    "perplexity", "Perplexity", "how well profiles foretell a text of yours (--data FILE)",
+    "perplexity", "Perplexity", "how well profiles foretell a text of yours",
     PerplexityOptions, make, order=4,
 )  # fmt: skip
