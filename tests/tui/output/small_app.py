@@ -19,7 +19,7 @@ from llm_studio.tui.output.app import TerminalApp
 
 
 class Small(TerminalApp[None]):
-    CSS = "Static { height: 2; } Log { height: 1fr; }"
+    CSS = "Static { height: 2; } #bars { height: 1; } Log { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         ("a", "page('A')", ""),
         ("b", "page('B')", ""),
@@ -31,14 +31,15 @@ class Small(TerminalApp[None]):
     plain_output = "plain" in sys.argv
 
     def compose(self) -> ComposeResult:
-        yield Static("PAGE - 漢字")
+        yield Static("PAGE - 漢字", id="page")
+        yield Static("─" * 20 + "█" * 20 + "=" * 20, id="bars")
         yield Log()
 
     def on_mount(self) -> None:
         self.query_one(Log).write_lines(f"line {n}" for n in range(100))
 
     def action_page(self, name: str) -> None:
-        self.query_one(Static).update(f"PAGE {name} 漢字, slow: {self.pace.slow}")
+        self.query_one("#page", Static).update(f"PAGE {name} 漢字, slow: {self.pace.slow}")
 
     def action_flood(self) -> None:
         self.lines = 0
@@ -55,7 +56,7 @@ class Small(TerminalApp[None]):
                 print("OUTSIDE", flush=True)
                 raise RuntimeError("the editor failed")
         except RuntimeError as error:
-            self.query_one(Static).update(f"BACK: {error}")
+            self.query_one("#page", Static).update(f"BACK: {error}")
 
     def _handle_exception(self, error: Exception) -> None:
         super()._handle_exception(error)

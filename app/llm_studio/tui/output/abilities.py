@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_REPEAT = ("xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm", "tmux-256color")
+_REPEAT = ("xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm")
 _COLOUR_ERASED = ("xterm", "alacritty", "foot", "wezterm", "rxvt", "st-", "konsole", "gnome")
 
 
@@ -24,4 +24,6 @@ def abilities(environment: Mapping[str, str]) -> Abilities:
     # GNU screen keeps what TERM said outside when a user sets it so; it erases without colour.
     if "STY" in environment:
         return Abilities()
-    return Abilities(name.startswith(_COLOUR_ERASED), name.startswith(_REPEAT))
+    # tmux repeats ASCII alone; a rule or a bar would end after its first cell.
+    repeats = name.startswith(_REPEAT) and "TMUX" not in environment
+    return Abilities(name.startswith(_COLOUR_ERASED), repeats)
