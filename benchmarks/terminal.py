@@ -21,11 +21,15 @@ import termios
 import time
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 from statistics import median, quantiles
 
+from tests.standins.tiny_model import write_tiny_llama
 from tests.tui.output.emulator import Terminal
 
 ROUNDS = 3
+STARTS = 9
 WIDTH, HEIGHT = 120, 40
 ANSWERS = {"\x1b[5n": b"\x1b[0n", "\x1b[?2026$p": b"\x1b[?2026;2$y"}
 APP = [sys.executable, "-m", "benchmarks.terminal_app"]
@@ -41,7 +45,8 @@ STUDIO = [
     "import sys\nfrom llm_studio.settings import load_settings\n"
     "from llm_studio.tui.start import main\nsys.exit(main(load_settings()))",
 ]
-FIRST_PAINT, IDLE_BYTES, TAB_BYTES = 0.3, 1024, 8192
+FIRST_PAINT, READY_AFTER, SWITCH = 0.3, 1.5, 0.04
+IDLE_BYTES, TAB_BYTES = 1024, 8192
 
 
 class Seen:
@@ -175,36 +180,111 @@ def compared(
     return ours[0], ours[1]
 
 
-def started() -> float:
-    """The first paint of the UI, as a share of the first paint of a bare Textual program."""
-    with tempfile.TemporaryDirectory() as home:
-        settings = {
-            "LLM_STUDIO_HOME": home,
+class Home:
+    """A home of its own with a studio that runs, and a model that could be served."""
+
+    def __init__(self, folder: Path) -> None:
+        self.environment = {
+            "LLM_STUDIO_HOME": str(folder),
             "LLM_STUDIO_GATEWAY_PORT": "0",
             "LLM_STUDIO_API_PORT": "0",
+            "LLM_STUDIO_CACHES": "off",
         }
-        pairs = []
-        for _ in range(ROUNDS + 2):
-            bare = first_paint(BARE, "READY")
-            pairs.append((first_paint(STUDIO, "1 Models", **settings), bare))
-        with contextlib.suppress(OSError):
-            subprocess.run(
-                [sys.executable, "-m", "llm_studio", "shutdown"],
-                env={**os.environ, **settings},
-                capture_output=True,
-                check=False,
-            )
-    ratio = median(ours / bare for ours, bare in pairs)
-    ours, bare = (median(each) * 1000 for each in zip(*pairs, strict=True))
-    print(f"  {'first paint':<16} {ours:9.1f}  bare Textual {bare:9.1f} ms {'':<11} x{ratio:.2f}")
-    return ratio
+        (folder / "models").mkdir()
+        write_tiny_llama(folder / "models/tiny.gguf")
+        (folder / "profiles").mkdir()
+        (folder / "profiles/tiny.toml").write_text('name = "Tiny"\n[model]\nfile = "tiny.gguf"\n')
+
+    def ui(self) -> AbstractContextManager[Seen]:
+        return running(STUDIO, **self.environment)
+
+    def shutdown(self) -> None:
+        environment = {**os.environ, **self.environment}
+        command = [sys.executable, "-m", "llm_studio", "shutdown"]
+        subprocess.run(command, env=environment, capture_output=True, check=False)
+
+
+READY = r"stopped[^\n]*\n(?:.*\n)+?.*PROFILE(?:.*\n)+?.* tiny "
+"""What the studio told: the state in the header, the profiles in the table."""
+
+
+@contextlib.contextmanager
+def home() -> Iterator[Home]:
+    with tempfile.TemporaryDirectory() as folder:
+        made = Home(Path(folder))
+        try:
+            yield made
+        finally:
+            made.shutdown()
+
+
+def started(at: Home) -> tuple[float, float]:
+    """When the UI paints first and when it shows what the studio tells, as shares of the first
+    paint of a bare Textual program."""
+    rounds = []
+    for _ in range(STARTS):
+        with running(BARE) as bare:
+            yardstick = bare.until(bare.shows("READY")) - bare.began
+        with at.ui() as seen:
+            paint = seen.until(seen.shows("1 Models")) - seen.began
+            ready = seen.until(seen.shows(READY)) - seen.began
+        rounds.append((yardstick, paint, ready))
+    bare, *ours = (median(each) * 1000 for each in zip(*rounds, strict=True))
+    ratios = [median(each[at] / each[0] for each in rounds) for at in (1, 2)]
+    for name, took, ratio in zip(("first paint", "ready"), ours, ratios, strict=True):
+        told = f"{took:9.1f}  bare Textual {bare:9.1f} ms"
+        print(f"  {name:<16} {told:<52} x{ratio:.2f}")
+    return ratios[0], ratios[1]
+
+
+def at_rest(at: Home) -> float:
+    """Bytes a second on Models, while nothing happens."""
+    with at.ui() as seen:
+        seen.until(seen.shows(READY))
+        seen.watch(3.0)
+        sent, cpu = seen.bytes, seen.cpu()
+        seen.watch(6.0)
+        idle, busy = (seen.bytes - sent) / 6, (seen.cpu() - cpu) / 6
+    print(f"  {'models at rest':<16} {idle:9.1f} bytes/s {busy * 100:9.2f} % CPU")
+    return idle
+
+
+def panes(at: Home) -> float:
+    """The p95 of the time until another pane is seen, in seconds."""
+    took, sent = [], []
+    with at.ui() as seen:
+        seen.until(seen.shows(READY))
+        seen.watch(1.0)
+        for turn in range(10):
+            for key, pattern in (("2", "w time"), ("3", "following"), ("1", "PROFILE")):
+                before = seen.bytes
+                pressed = seen.key(key)
+                now = seen.until(seen.shows(pattern)) - pressed
+                seen.watch(0.3)
+                if turn:  # the first visit makes the pane
+                    took.append(now)
+                    sent.append(seen.bytes - before)
+    worst = quantiles(took, n=20)[-1]
+    told = f"{median(took) * 1000:9.1f} ms, p95 {worst * 1000:.1f} ms, {median(sent):.0f} bytes"
+    print(f"  {'pane to pane':<16} {told}")
+    return worst
 
 
 def main() -> int:
     print(f"The terminal UI at {WIDTH}x{HEIGHT}, medians of {ROUNDS} rounds in turn")
     missed = []
-    if started() > FIRST_PAINT:
-        missed.append(f"first paint within {FIRST_PAINT} of a bare Textual program")
+    with home() as at:
+        with at.ui() as seen:  # it starts the studio
+            seen.until(seen.shows(READY))
+        paint, ready = started(at)
+        if paint > FIRST_PAINT:
+            missed.append(f"first paint within {FIRST_PAINT} of a bare Textual program")
+        if ready > READY_AFTER:
+            missed.append(f"ready within {READY_AFTER} of a bare Textual program")
+        if at_rest(at):
+            missed.append("nothing sent while nothing changes")
+        if panes(at) > SWITCH:
+            missed.append(f"a pane seen within {SWITCH * 1000:.0f} ms at p95")
     idle, _ = compared("monitor, 2 GPUs", monitor, ("bytes/s", "% CPU"))
     if idle > IDLE_BYTES:
         missed.append(f"monitor within {IDLE_BYTES} bytes/s")

@@ -35,6 +35,7 @@ class Terminal:
         columns: int = 100,
         rows: int = 30,
         before: str = "",
+        shell: bool = False,
     ) -> None:
         self._pyte = pyte.Screen(columns, rows)
         self._stream = pyte.Stream(self._pyte)
@@ -42,7 +43,10 @@ class Terminal:
         self.received = b""
         self.master, slave = pty.openpty()
         self.resize(columns, rows)
-        command = f"{before} exec {sys.executable} -m llm_studio {' '.join(words)}"
+        program = f"{sys.executable} -m llm_studio {' '.join(words)}"
+        command = f"{before} exec {program}"
+        if shell:  # that can be gone back to, with Ctrl+Z, until Enter is pressed
+            command = f"{before} set -m; {program}; echo IN THE SHELL; read go; fg"
         self.process = subprocess.Popen(
             ["sh", "-c", command],
             stdin=slave,
@@ -82,11 +86,6 @@ class Terminal:
         """Its exit code, once it is over."""
         self.until(lambda: self.process.poll() is not None)
         return self.process.wait()
-
-    def state(self) -> str:
-        """Whether the process runs, sleeps or is stopped, as the system says it."""
-        with open(f"/proc/{self.process.pid}/stat") as file:
-            return file.read().rpartition(") ")[2][0]
 
     def lose(self) -> None:
         """The terminal is gone, as when a link drops."""

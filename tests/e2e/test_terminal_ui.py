@@ -105,7 +105,7 @@ def test_resize_suspend_and_edit(user: User, ui: Open) -> None:
     editor.write_text('#!/bin/sh\nsed -i \'s/^name = .*/name = "Edited"/\' "$1"\n')
     editor.chmod(0o755)
     user.environment["EDITOR"] = str(editor)
-    screen = ui()
+    screen = ui(shell=True)
     screen.until("PROFILE")
     screen.resize(60, 20)
     screen.until(lambda: len(screen.lines) == 20 and "q detach" in screen.lines[-1])
@@ -114,11 +114,11 @@ def test_resize_suspend_and_edit(user: User, ui: Open) -> None:
     screen.press("e")
     screen.until("Edited")
     screen.until(lambda: "q detach" in screen.lines[-1])
-    before = screen.text
+    before = screen.lines[1:]
     screen.press(CTRL_Z)
-    screen.until(lambda: screen.state() == "T")
-    os.kill(screen.process.pid, signal.SIGCONT)
-    screen.until(lambda: screen.text == before)
+    screen.until("IN THE SHELL")
+    screen.press("\n")
+    screen.until(lambda: screen.lines[1:] == before)
     screen.press("3")
     screen.until("following")
 

@@ -28,21 +28,24 @@ ANSWERS = {"\x1b[5n": b"\x1b[0n", "\x1b[?2026$p": b"\x1b[?2026;2$y"}
 class Session:
     """A program in a terminal that answers, and takes so many bytes a second."""
 
-    def __init__(self, *words: str, answers: bool = True, before: str = "") -> None:
+    def __init__(
+        self, *words: str, answers: bool = True, before: str = "", shell: bool = False
+    ) -> None:
         self.answers = answers
         self.rate = 0.0
         self.received = b""
         self.screen = Terminal(80, 24, strict=False)
         self.master, slave = pty.openpty()
         self.size(80, 24)
-        command = f"{before} exec {sys.executable} tests/tui/output/small_app.py {' '.join(words)}"
+        program = f"{sys.executable} tests/tui/output/small_app.py {' '.join(words)}"
+        command = f"set -m; {program}; echo SHELL; read go; fg" if shell else f"exec {program}"
         environment = {
             name: value
             for name, value in os.environ.items()
             if name not in ("COLUMNS", "LINES", "NO_COLOR") and not name.startswith("TEXTUAL")
         }
         self.process = subprocess.Popen(
-            ["sh", "-c", command],
+            ["sh", "-c", f"{before} {command}"],
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -131,16 +134,27 @@ def smear(session: Session) -> None:
 
 
 def test_ctrl_z_gives_the_terminal_back_and_takes_it_again(start: Start) -> None:
-    session = start()
+    session = start(shell=True)
     modes = termios.tcgetattr(session.master)
     session.until("line 99")
     before = session.screen.seen()
     session.key("\x1a")
-    session.until(lambda: session.state == "T" and b"\x1b[?1049l" in session.received)
+    session.until(lambda: b"SHELL" in session.received.rpartition(b"\x1b[?1049l")[2])
     assert termios.tcgetattr(session.master)[3] == modes[3]
     smear(session)
-    session.process.send_signal(signal.SIGCONT)
+    session.key("\n")
     session.until(lambda: session.screen.seen() == before)
+    session.key("a")
+    session.until("PAGE A")
+
+
+def test_ctrl_z_where_no_shell_could_bring_it_back_stops_nothing(start: Start) -> None:
+    """As the only program of a window of tmux, or of a command of ssh."""
+    session = start()
+    session.until("line 99")
+    session.key("\x1a")
+    session.until("No shell is here to go back to")
+    assert session.state != "T"
     session.key("a")
     session.until("PAGE A")
 

@@ -46,6 +46,7 @@ class TerminalDriver(LinuxDriver):
         self._outlet: Outlet | None = None
         self._skeleton_shows = False
         self._active = False
+        self._continued = False
         self._lost = False
 
     # Output
@@ -114,11 +115,28 @@ class TerminalDriver(LinuxDriver):
     def _sigtstp_application(self, *_: Any) -> None:
         if self._auto_restart:
             # Not here, in the middle of whatever was drawn or written when the signal came.
-            self._soon(super()._sigtstp_application)
+            self._soon(self._stop)
         else:
             super()._sigtstp_application()
 
+    def _stop(self) -> None:
+        """Stop the whole job, as a terminal's own Ctrl+Z does.
+
+        Where no shell could bring it back (a window of tmux, a command of ssh) the system stops
+        nothing, and the UI goes on.
+        """
+        self.suspend_application_mode()
+        self._must_signal_resume = True
+        self._continued = False
+        ours = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.killpg(0, signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, ours)
+        if not self._continued:
+            self._continue()
+            self._app.notify("No shell is here to go back to", markup=False)
+
     def _sigcont_application(self, *_: Any) -> None:
+        self._continued = True
         if self._auto_restart:
             self._soon(self._continue)
 
