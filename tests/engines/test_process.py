@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -75,6 +76,19 @@ async def test_a_life(bench: Bench) -> None:
     await bench.engine.stop(running, 5)  # again is no error
     await bench.engine.forget(running)
     assert list((bench.folder / "engines").iterdir()) == []
+
+
+async def test_one_that_is_stopped_lives_and_says_how_it_goes_on(bench: Bench) -> None:
+    running = await bench.start()
+    pid = bench.pid(running)
+    assert (await bench.engine.vitals(running)).resume == ""
+    os.kill(pid, signal.SIGSTOP)
+    await asyncio.to_thread(os.waitid, os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+    vitals = await bench.engine.vitals(running)
+    assert (vitals.alive, vitals.resume) == (True, f"kill -CONT {pid}")
+    os.kill(pid, signal.SIGCONT)
+    await asyncio.to_thread(os.waitid, os.P_PID, pid, os.WCONTINUED | os.WNOWAIT)
+    assert (await bench.engine.vitals(running)).resume == ""
 
 
 async def test_the_key_and_the_record_are_private(bench: Bench) -> None:

@@ -38,6 +38,8 @@ class Life:
     running: Running
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     ended: Vitals | None = None
+    resume: str = ""
+    """How it goes on, while it is paused."""
     stopped: bool = False
     forgotten: bool = False
     lines: list[str] = field(default_factory=list)
@@ -98,7 +100,8 @@ class ScriptedEngine:
         return next(life for life in self.lives if life.running.instance == running.instance)
 
     async def vitals(self, running: Running) -> Vitals:
-        return self._of(running).ended or Vitals(True, pid=self.pid)
+        life = self._of(running)
+        return life.ended or Vitals(True, pid=self.pid, resume=life.resume)
 
     async def log(self, running: Running, mark: str = "") -> AsyncIterator[RawLine]:
         life, position = self._of(running), int(mark or 0)

@@ -360,6 +360,19 @@ async def test_a_server_that_does_not_answer_is_not_called_ready(
     assert len(house.engine.lives) == 1
 
 
+async def test_an_engine_that_somebody_paused_is_called_so_until_it_goes_on(house: House) -> None:
+    await house.up("a")
+    house.engine.life("a").resume = "docker unpause it"
+    state = await house.until(Phase.FAILED)
+    assert state.failure is not None
+    assert state.failure.cause == "paused"
+    assert "docker unpause it" in state.failure.hint
+    house.engine.life("a").resume = ""
+    await house.until(Phase.READY, "a")
+    assert house.store.state.failure is None
+    assert len(house.engine.lives) == 1
+
+
 async def _profile_served(house: House) -> str:
     async with house.desk.lease(RequestRecord("/v1/x", "test")) as target:
         return target.profile

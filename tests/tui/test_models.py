@@ -41,6 +41,27 @@ async def test_groups_and_states(studio: ScriptedStudio) -> None:
         assert next(line for line in look.lines if "The model beta" in line).startswith(" ●")
 
 
+async def test_an_engine_that_is_paused_is_not_called_failed(studio: ScriptedStudio) -> None:
+    failure = {
+        "cause": "paused", "what": "The engine is paused", "why": "", "hint": "docker unpause it",
+        "exit_code": None, "out_of_memory": False, "last_lines": [],
+    }  # fmt: skip
+    detail = "paused; it goes on when it is resumed"
+    async with opened(studio) as look:
+        studio.becomes(
+            state="failed", profile="beta", desired="beta", failure=failure, detail=detail
+        )
+        await look.until("‖ paused  beta  paused; it goes on")
+        row = next(line for line in look.lines[2:] if "The model beta" in line)
+        assert row.startswith(" ‖")
+        assert "paused" in row
+        await look.press("F")
+        await look.until("docker unpause it")
+        await look.press("escape")
+        studio.serves("beta", failure=None, detail="")
+        await look.until("● ready  beta")
+
+
 async def test_filter_as_you_type_and_by_tag(studio: ScriptedStudio) -> None:
     studio.profiles.append(profile("coder", tags=["code", "chat-like"]))
     async with opened(studio) as look:

@@ -56,6 +56,8 @@ class Vitals:
     """Nothing is left of it, so how it ended cannot be told."""
     pid: int = 0
     """Of its process on this machine; 0 where that cannot be known."""
+    resume: str = ""
+    """The command that lets it go on, where somebody paused it."""
 
 
 @dataclass(frozen=True, slots=True)

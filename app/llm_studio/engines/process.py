@@ -167,12 +167,13 @@ class ProcessEngine:
         if child is not None and child.returncode is not None:
             return Vitals(False, _exit_code(child.returncode))
         if child is not None:
-            return Vitals(True, pid=child.pid)
+            return _living(child.pid)
         identity = self._identity(running)
         if identity is None:
             return Vitals(False, gone=True)
         # Somebody else's child by now: how it ended, only its parent was told.
-        return Vitals(_same_process(*identity) is not None, pid=identity[0])
+        alive = _same_process(*identity) is not None
+        return _living(identity[0]) if alive else Vitals(False, pid=identity[0])
 
     async def log(self, running: Running, mark: str = "") -> AsyncIterator[RawLine]:
         tail = Tail(self._path(running.instance, "log"), mark)
@@ -275,6 +276,14 @@ def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
+
+
+def _living(pid: int) -> Vitals:
+    """How a process is that lives; somebody may have stopped it with a signal."""
+    with contextlib.suppress(psutil.Error):
+        if psutil.Process(pid).status() == psutil.STATUS_STOPPED:
+            return Vitals(True, pid=pid, resume=f"kill -CONT {pid}")
+    return Vitals(True, pid=pid)
 
 
 def _same_process(pid: int, born: float) -> psutil.Process | None:

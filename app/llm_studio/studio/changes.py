@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_studio.studio.marks import Marks
 from llm_studio.studio.state import Failure, Phase, State
-from llm_studio.studio.watch import OUT_OF_REACH
+from llm_studio.studio.watch import AWAY
 
 
 class Changes:
@@ -46,6 +46,6 @@ class Changes:
             self._marks.add("loaded", profile, f"{profile} is ready")
 
     def _failed(self, profile: str, failure: Failure) -> None:
-        crashed = self._major is Phase.READY and failure.cause != OUT_OF_REACH
+        crashed = self._major is Phase.READY and failure.cause not in AWAY
         kind = "crashed" if crashed else "failed"
         self._marks.add(kind, profile, f"{profile}: {failure.what}", level="error")

@@ -22,7 +22,8 @@ SILENT_LIMIT = 20.0
 """A server that lives and does not answer for so long does not serve."""
 
 
-OUT_OF_REACH = "out-of-reach"
+OUT_OF_REACH, PAUSED = AWAY = ("out-of-reach", "paused")
+"""Causes of not serving that may go away by themselves: it lives."""
 
 
 class Happened(Enum):
@@ -56,10 +57,10 @@ class Watch:
 
     @property
     def _lost(self) -> bool:
-        """Whether it was told that it does not answer."""
+        """Whether it was told that it does not serve, though it lives."""
         state = self._store.state
         failure = state.failure if state.phase is Phase.FAILED else None
-        return failure is not None and failure.cause == OUT_OF_REACH
+        return failure is not None and failure.cause in AWAY
 
     async def until(self, idle: Callable[[], int | None]) -> Happened:
         """`idle` tells after how many seconds without a request it is of no use."""
@@ -73,8 +74,12 @@ class Watch:
     async def _ended(self) -> bool:
         unknown = ""
         try:
-            if not (await self._engine.vitals(self._running)).alive:
+            vitals = await self._engine.vitals(self._running)
+            if not vitals.alive:
                 return True
+            if vitals.resume:
+                await self._paused(vitals.resume)
+                return False
         except StudioError as error:  # not to know is not to be dead
             unknown = f"{error.what}. {error.why}".strip()
         now = time.monotonic()
@@ -88,19 +93,23 @@ class Watch:
             await self._out_of_reach(unknown or "It runs, and does not answer.")
         return False
 
+    async def _paused(self, resume: str) -> None:
+        what, why = "The engine is paused", "Somebody stopped it, and it keeps its memory."
+        failure = Failure(PAUSED, what, why, f"It goes on with:  {resume}")
+        await self._away(failure, "paused; it goes on when it is resumed")
+
     async def _out_of_reach(self, why: str) -> None:
+        hint = "It is asked again and again; `llm-studio logs` may tell more."
+        failure = Failure(OUT_OF_REACH, "The engine does not answer", why, hint)
+        await self._away(failure, "waiting for it to answer")
+
+    async def _away(self, failure: Failure, detail: str) -> None:
         """It may come back by itself; until then nobody is sent to it, and the status says so."""
         if self._store.state.phase is not Phase.READY:
             return
-        failure = Failure(
-            OUT_OF_REACH,
-            "The engine does not answer",
-            why,
-            "It is asked again and again; `llm-studio logs` may tell more.",
-        )
         await self._desk.shut(self._running.profile)
-        self._store.replace(phase=Phase.FAILED, failure=failure, detail="waiting for it to answer")
-        self._log.add(f"{self._running.profile} does not answer: {why}", level="error")
+        self._store.replace(phase=Phase.FAILED, failure=failure, detail=detail)
+        self._log.add(f"{self._running.profile}: {failure.what}. {failure.why}", level="error")
 
     async def _serve_again(self) -> None:
         if self._lost:

@@ -24,6 +24,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Failure(Told):
+    cause: str
     what: str
     why: str
     hint: str
@@ -62,6 +63,12 @@ class Serving(Told):
             "failure": Failure.of(failure) if failure else None,
         }
         return super().of({**data, **nested})
+
+    @property
+    def called(self) -> str:
+        """The word for its state: one that somebody paused did not fail."""
+        paused = self.failure is not None and self.failure.cause == "paused"
+        return "paused" if paused and self.state == "failed" else self.state
 
     @property
     def busy(self) -> bool:
@@ -207,7 +214,7 @@ class View:
     def shown_profiles(self) -> tuple[Profile, ...]:
         """The profiles, each that is served with the state that it is in now."""
         engines = self.status.all if self.status else ()
-        states = {each.profile: each.state for each in engines if each.up}
+        states = {each.profile: each.called for each in engines if each.up}
         return tuple(
             replace(each, state=states.get(each.id, each.state)) for each in self.profiles or ()
         )

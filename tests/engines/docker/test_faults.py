@@ -112,6 +112,20 @@ async def test_a_model_file_that_cannot_be_loaded(
         await engine.close()
 
 
+async def test_a_container_that_is_paused_says_how_it_goes_on(studio: str) -> None:
+    engine = DockerEngine(studio, IMAGE)
+    try:
+        running = scripted(studio, "exec sleep 60", "--init")
+        name = (await engine._inspect(running))["Name"].lstrip("/")
+        docker("pause", name)
+        vitals = await engine.vitals(running)
+        assert (vitals.alive, vitals.resume) == (True, f"docker unpause {name}")
+        docker("unpause", name)
+        assert (await engine.vitals(running)).resume == ""
+    finally:
+        await engine.close()
+
+
 async def test_the_memory_of_the_container_runs_out(studio: str) -> None:
     engine = DockerEngine(studio, IMAGE)
     try:

@@ -258,7 +258,12 @@ def vitals_of(inspected: Mapping[str, Any]) -> Vitals:
     """How it is, or how it ended."""
     state = inspected["State"]
     if state.get("Running") or state.get("Paused") or state.get("Restarting"):
-        return Vitals(True, pid=_pid_here(int(state.get("Pid") or 0), str(inspected.get("Id"))))
+        name = untrusted_line(str(inspected.get("Name", "")).lstrip("/"), limit=100)
+        return Vitals(
+            True,
+            pid=_pid_here(int(state.get("Pid") or 0), str(inspected.get("Id"))),
+            resume=f"docker unpause {name}" if state.get("Paused") else "",
+        )
     return Vitals(
         False,
         state.get("ExitCode"),

@@ -19,6 +19,7 @@ STATES: dict[str, tuple[str, Role]] = {
     "draining": ("◐", "warn"),
     "stopping": ("◐", "warn"),
     "failed": ("✗", "bad"),
+    "paused": ("‖", "warn"),
     "asleep": ("◌", "dim"),
     "stopped": ("○", "dim"),
 }
@@ -74,8 +75,8 @@ class Header(Painted):
             was = " ".join(filter(None, ("was", status.state, status.profile)))
             cure = [GAP, ("Ctrl+R starts one", "accent")] if view.link == "ended" else []
             return [(told, "warn"), *cure, GAP, (was, "dim")]
-        sign, role = STATES.get(status.state, ("?", ""))
-        parts: list[Part] = [(f"{sign} {status.state}", role)]
+        sign, role = STATES.get(status.called, ("?", ""))
+        parts: list[Part] = [(f"{sign} {status.called}", role)]
         name = status.desired if status.busy and status.desired else status.profile
         if name:
             parts += [("  ", ""), (name, "strong")]
@@ -124,8 +125,9 @@ def _progress(status: Status, room: int) -> list[Part]:
             return [("  ", ""), (told, "dim")]
         meter = bar(status.progress, 10) if room > 60 else ""
         return [("  ", ""), (meter, "warn"), (f" {status.progress:.0%} ", ""), (told, "dim")]
-    told = status.failure.what if status.failure and status.state == "failed" else status.detail
-    return [("  ", ""), (told, "bad" if status.failure else "dim")] if told else []
+    if status.failure and status.called == "failed":
+        return [("  ", ""), (status.failure.what, "bad")]
+    return [("  ", ""), (status.detail, "dim")] if status.detail else []
 
 
 def _speed(pulse: Pulse) -> list[Part]:
