@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ async def load(
     size: int = 0,
     stall_limit: float = 30.0,
     free: Free = dict,
+    tell: Callable[[Progress], None] | None = None,
 ) -> tuple[str, ...]:
     prepared = await house.prepare("a", returns={})
     running = await house.engine.start(prepared.launch)
@@ -46,7 +48,7 @@ async def load(
     on_its_way = Loading(
         running, house.engine, health, follower, stall_limit=stall_limit, size=size, free=free
     )
-    return await on_its_way.until_ready(["a"], told.append)
+    return await on_its_way.until_ready(["a"], tell or told.append)
 
 
 async def test_progress_is_the_share_of_bytes_that_were_read(
@@ -89,6 +91,23 @@ async def test_bytes_that_come_are_a_sign_of_life(
     monkeypatch.setattr(loading, "bytes_taken", taken)
     await load(house, [], stall_limit=0.2)
     assert time.monotonic() - began > 0.5
+
+
+async def test_one_that_somebody_paused_says_how_it_goes_on(house: House) -> None:
+    house.engine.script["a"] = ["hangs"]
+    told: list[Progress] = []
+
+    def tell(progress: Progress) -> None:
+        told.append(progress)
+        life = house.engine.life("a")
+        if life.resume:
+            life.resume = ""
+            life.ready.set()
+        else:
+            life.resume = "docker unpause it"
+
+    await load(house, told, tell=tell)
+    assert told[1].stage == "paused, goes on with docker unpause it"
 
 
 async def test_what_other_programs_do_is_no_sign_of_life(house: House) -> None:

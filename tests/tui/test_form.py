@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.tui.looking import opened
 from tests.tui.monitoring import request
-from tests.tui.scripted_studio import ScriptedStudio
+from tests.tui.scripted_studio import ScriptedStudio, profile
 
 pytestmark = pytest.mark.anyio
 SIZES = [(80, 24), (120, 40)]
@@ -104,9 +104,31 @@ async def test_the_sheet_tells_of_loads_and_of_the_last_request(studio: Scripted
         at = lines.index("Served")
         assert lines[at + 1 : at + 4] == [
             "last request  21 Sep 15:15",
-            "21 Sep 15:13  ● is ready",
+            "21 Sep 15:13  ● ready",
             "21 Sep 14:13  ✗ The GPU has no memory left",
         ]
+
+
+async def test_the_table_tells_tags_and_the_last_use_and_sorts_by_it(
+    studio: ScriptedStudio,
+) -> None:
+    studio.profiles.append(profile("gamma", tags=["code", "24gb"]))
+    studio.answers["/history"]["marks"] = [
+        mark("loaded", "beta is ready", 60, "beta"),
+        mark("loaded", "gamma is ready", 86400 * 3, "gamma"),
+        mark("failed", "beta: The GPU has no memory left", 86400 * 9, "beta"),
+    ]
+    studio.answers["/requests"] = [request(1, profile="beta", started=MOMENT, seconds=86400.0)]
+    async with opened(studio, size=(210, 40)) as look:
+        await look.until("22 Sep")
+        rows = {line.split()[0]: line.partition("│")[0] for line in look.lines[4:7]}
+        assert "22 Sep  chat" in rows["beta"]
+        assert "24 Sep  code 24gb" in rows["gamma"]
+        assert rows["alpha"].rstrip().endswith("chat")
+        for _ in range(5):
+            await look.press("o")
+        await look.until("Sorted by last use")
+        assert [line.split()[0] for line in look.lines[4:7]] == ["gamma", "beta", "alpha"]
 
 
 async def test_one_of_several_is_stopped(studio: ScriptedStudio) -> None:

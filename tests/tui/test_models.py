@@ -42,7 +42,7 @@ async def test_groups_and_states(studio: ScriptedStudio) -> None:
 
 
 async def test_an_engine_that_is_paused_is_not_called_failed(studio: ScriptedStudio) -> None:
-    failure = {
+    failure: dict[str, object] = {
         "cause": "paused", "what": "The engine is paused", "why": "", "hint": "docker unpause it",
         "exit_code": None, "out_of_memory": False, "last_lines": [],
     }  # fmt: skip

@@ -74,7 +74,7 @@ class Loading:
             if time.monotonic() - looked > PULSE:
                 await asyncio.to_thread(self._feel, vitals)
                 looked = time.monotonic()
-            progress = self._progress()
+            progress = self._progress(vitals)
             if before is None or progress.told != before.told:
                 told(progress)
                 before = progress
@@ -103,7 +103,9 @@ class Loading:
         if (taken, gpus) != (self._taken, self._gpus):
             self._taken, self._gpus, self._moved = taken, gpus, time.monotonic()
 
-    def _progress(self) -> Progress:
+    def _progress(self, vitals: Vitals) -> Progress:
+        if vitals.resume:
+            return Progress(f"paused, goes on with {vitals.resume}", None)
         stage = self._follower.stage
         name = stage.name if stage else "loading the model"
         fraction = stage.fraction if stage else None

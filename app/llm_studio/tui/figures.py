@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 
 def size(count: float) -> str:
     """Bytes, like "4.6 GiB"."""
@@ -30,6 +32,13 @@ def ago(seconds: float) -> str:
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
+
+
+def moment(seconds: float) -> str:
+    """A time of today, or the day of an earlier one; it says the same until midnight."""
+    then, now = time.localtime(seconds), time.localtime()
+    today = (then.tm_year, then.tm_yday) == (now.tm_year, now.tm_yday)
+    return time.strftime("%H:%M" if today else "%d %b", then)
 
 
 def counted(count: int, thing: str) -> str:

@@ -66,7 +66,10 @@ ACTIONS = (
         "Show only what matches as you type; #tag for a tag.", "filter",
     ),
     Action("models.tags", "t", "Filter by tag", "Choose a tag."),
-    Action("models.sort", "o", "Sort", "By state, name, size, context, speed in turn.", "sort"),
+    Action(
+        "models.sort", "o", "Sort", "By state, name, size, context, speed or last use.",
+        "sort",
+    ),
     Action(
         "models.edit", "e", "Edit",
         "Edit the profile in $EDITOR; a shipped one becomes your copy.", "edit",

@@ -23,10 +23,11 @@ def bars(devices: Sequence[Memory], width: int) -> list[Content]:
     figures = 20
     length = max(min(width - names - figures - 3, 60), 8)
     lines = [_bar(device, names, length) for device in devices]
-    legend = [
-        Content.assemble((sign, style), (f" {name}   ", "$dim")) for name, sign, style in PARTS
-    ]
-    return [*lines, Content("").join([*legend, Content.styled("· free", "$dim")])]
+    signs = [*PARTS, ("free", "·", "$dim")]
+    room = width - sum(len(name) + 2 for name, _, _ in signs)
+    gap = " " * min(max(room // (len(signs) - 1), 1), 3)
+    legend = [Content.assemble((sign, style), (f" {name}", "$dim")) for name, sign, style in signs]
+    return [*lines, Content(gap).join(legend)]
 
 
 def _bar(device: Memory, names: int, length: int) -> Content:

@@ -21,13 +21,13 @@ from llm_studio.tui.panes.models.close_look import CloseLook
 from llm_studio.tui.panes.models.downloads import about, downloads_of, left_off
 from llm_studio.tui.panes.models.first_steps import first_steps, steps
 from llm_studio.tui.panes.models.rough_fit import Memory
-from llm_studio.tui.panes.models.table import COLUMNS, ORDERS, rows_of
+from llm_studio.tui.panes.models.table import COLUMNS, ORDERS, Used, columns_for, rows_of
 from llm_studio.tui.view import Job, Profile, View
 from llm_studio.tui.widgets.finder import Finder, Item
 from llm_studio.tui.widgets.listing import Listing
 
-WIDE = 110
-"""Columns from which the sheet stands beside the table."""
+WIDE, VAST = 110, 180
+"""Columns from which the sheet stands beside the table, and from which the table gets more."""
 AGAIN = 30
 """Seconds after which requests are looked at again."""
 
@@ -42,6 +42,7 @@ class ModelsPane(Acting):
     }
     ModelsPane.-wide #columns { layout: horizontal; }
     ModelsPane.-wide #table { width: 56%; height: 1fr; }
+    ModelsPane.-vast #table { width: 63%; }
     ModelsPane.-wide CloseLook {
         width: 1fr; height: 1fr; border-top: none; border-left: solid $border; padding: 0 2;
     }
@@ -57,6 +58,7 @@ class ModelsPane(Acting):
         self._profiles: tuple[Profile, ...] | None = None
         self._seen: object = None
         self._recorded_for: object = None
+        self._used: Used = {}
         self._coming: list[Job] = []
         """Downloads that were under way at the last look."""
 
@@ -119,7 +121,10 @@ class ModelsPane(Acting):
         self._look_closely()
         self.studio.refresh_bindings()
         with suppress(StudioError, KeyError, TypeError):
-            self.query_one(CloseLook).remember(await past.read(wire))
+            found = await past.read(wire)
+            self._used = found.used
+            self._show_rows()
+            self.query_one(CloseLook).remember(found)
 
     def _show_rows(self) -> None:
         view = self.studio.view
@@ -129,16 +134,10 @@ class ModelsPane(Acting):
             wanted=self.query_one("#filter", Input).value,
             order=self._order,
             downloads=downloads_of(view, self._left),
+            used=self._used,
         )
-        titles = {"name": "PROFILE", "size": "SIZE", "context": "CTX", "speed": "TOK/S"}
-        title = titles.get(self._order)
-        columns = [
-            type(c)(f"{c.title} ▾", c.right, c.flexible, c.yields, c.least)
-            if c.title == title
-            else c
-            for c in COLUMNS
-        ]
-        listing.show(rows, columns=columns if columns != list(listing.columns) else None)
+        columns = columns_for(self._order)
+        listing.show(rows, columns=columns if columns != listing.columns else None)
         empty = self.first_time or not any(row.key for row in rows)
         if empty:
             self.query_one("#empty", Static).update(self._why_empty(view))
@@ -193,6 +192,7 @@ class ModelsPane(Acting):
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.width >= WIDE, "-wide")
+        self.set_class(event.size.width >= VAST, "-vast")
         self.call_after_refresh(self._look_closely)
 
     # Finding

@@ -38,6 +38,17 @@ class Past:
     loads: Mapping[str, tuple[Load, ...]] = field(default_factory=dict)
     """The newest first."""
 
+    @property
+    def used(self) -> dict[str, float]:
+        """When each was last asked or loaded."""
+        loaded = (
+            (id_, load.time) for id_, loads in self.loads.items() for load in loads if load.good
+        )
+        last: dict[str, float] = {}
+        for id_, at in (*self.asked.items(), *loaded):
+            last[id_] = max(at, last.get(id_, 0.0))
+        return last
+
 
 async def read(wire: Wire) -> Past:
     reach: dict[str, Any] = {"from": -REACH}  # no name in Python
@@ -66,7 +77,9 @@ def record(past: Past, id_: str) -> list[Content]:
         lines.append(Content.assemble((f"{'last request':<14}", "$dim"), _moment(past.asked[id_])))
     for load in past.loads.get(id_, ()):
         sign, style = ("●", "$success") if load.good else ("✗", "$error")
-        text = untrusted_line(load.told.removeprefix(id_).lstrip(": "), limit=300)
+        text = untrusted_line(
+            load.told.removeprefix(id_).lstrip(": ").removeprefix("is "), limit=300
+        )
         lines.append(
             Content.assemble((f"{_moment(load.time):<14}", "$dim"), (f"{sign} ", style), text)
         )

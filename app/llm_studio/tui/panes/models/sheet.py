@@ -41,7 +41,7 @@ def heading(profile: Profile, *, roomy: bool) -> list[Content]:
 def sheet(detail: Detail, width: int, trial: Trial, past: Past, *, roomy: bool) -> Content:
     """Everything about it, for so many columns; where there is little room, the figures first."""
     lines = [*heading(detail.summary, roomy=roomy)]
-    lines += _fit(detail, bool(trial.changes))
+    lines += _fit(detail, width, tried=bool(trial.changes))
     if detail.devices:
         lines += [*bars(detail.devices, width), Content("")]
     lines += _findings(detail.findings)
@@ -65,7 +65,7 @@ def _pair(name: str, value: str) -> Content:
     return Content.assemble((f"{name:<14}", "$dim"), untrusted_line(value, limit=500))
 
 
-def _fit(detail: Detail, tried: bool) -> list[Content]:
+def _fit(detail: Detail, width: int, *, tried: bool) -> list[Content]:
     """How it fits, with what is being tried out."""
     profile = detail.summary
     if not detail.devices:
@@ -73,20 +73,28 @@ def _fit(detail: Detail, tried: bool) -> list[Content]:
     style = FIT_STYLE.get(FIT_ROLE.get(profile.fit or "", ""), "")
     verdict = Content.assemble(("● ", style), (profile.badge, f"{style} bold"))
     context = profile.context or 0
-    told = f"  {context:,} tokens of context"
+    verdict = Content.assemble(verdict, f"  {context:,} tokens of context")
+    lines = [verdict]
     if detail.largest_context and detail.largest_context != context:
-        told += f", {detail.largest_context:,} would fit"
+        lines = _beside(verdict, f"{detail.largest_context:,} would fit", ", ", width)
     cache = detail.cache_type_k
     if detail.cache_type_v != cache:
         cache = f"{cache}/{detail.cache_type_v}"
     knobs = Content.assemble(
         ("context ", "$dim"), (tokens(context), "bold"), (" - +", "$accent"),
         ("   cache ", "$dim"), (cache, "bold"), (" [ ]", "$accent"),
-        ("" if tried else "   estimated before loading", "$dim"),
     )  # fmt: skip
+    lines += [knobs] if tried else _beside(knobs, "estimated before loading", "   ", width, "$dim")
     trying = [Content.styled("tried out: w writes it into the profile, Esc drops it", "$warning")]
     advice = [Content.styled(f"→ {each}", "$dim") for each in detail.advice]
-    return [Content.assemble(verdict, told), knobs, *(trying if tried else ()), *advice]
+    return [*lines, *(trying if tried else ()), *advice]
+
+
+def _beside(first: Content, second: str, gap: str, width: int, style: str = "") -> list[Content]:
+    """Two things in one line, or in two where there is no room."""
+    if first.cell_length + len(gap) + len(second) <= width:
+        return [Content.assemble(first, (gap + second, style))]
+    return [first, Content.styled(second, style)]
 
 
 def _findings(findings: Iterable[Finding]) -> list[Content]:

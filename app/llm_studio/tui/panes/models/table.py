@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from llm_studio.tui.figures import size, tokens
+from llm_studio.tui.figures import moment, size, tokens
 from llm_studio.tui.panes.models.downloads import DOWNLOAD, cell
 from llm_studio.tui.view import Job, ModelFile, Profile, View
 from llm_studio.tui.widgets.header import STATES
@@ -22,7 +23,11 @@ COLUMNS = (
     Column("CTX", right=True, yields=3),
     Column("FIT"),
     Column("TOK/S", right=True, yields=1),
+    Column("USED", yields=7),
+    Column("TAGS", flexible=True, yields=8, least=12),
 )
+NOTHING: tuple[Part, ...] = (("", ""),) * 3
+"""What is in the last columns of a row that is no profile's."""
 FILE = "file:"
 """What keys of model files begin with; no profile's id has a colon."""
 FIT_ROLE: dict[str, Role] = {
@@ -35,23 +40,49 @@ FIT_ROLE: dict[str, Role] = {
 }
 TROUBLES = {"broken": "broken", "unusable": "unusable file", "incomplete": "shards missing"}
 
-Order = Callable[[Profile], Any]
+Used = Mapping[str, float]
+"""When each profile was last used, in seconds since the epoch."""
+Order = Callable[[Profile, Used], Any]
 ORDERS: dict[str, Order] = {
-    "state": lambda p: (p.state not in STATES, p.state in TROUBLES, p.id == "demo", p.id.lower()),
-    "name": lambda p: p.id.lower(),
-    "size": lambda p: -(p.size or 0),
-    "context": lambda p: -(p.context or 0),
-    "speed": lambda p: -(p.speed or 0),
+    "state": lambda p, _: (
+        p.state not in STATES,
+        p.state in TROUBLES,
+        p.id == "demo",
+        p.id.lower(),
+    ),
+    "name": lambda p, _: p.id.lower(),
+    "size": lambda p, _: -(p.size or 0),
+    "context": lambda p, _: -(p.context or 0),
+    "speed": lambda p, _: -(p.speed or 0),
+    "last use": lambda p, used: -used.get(p.id, 0),
 }
+TITLES = {
+    "name": "PROFILE", "size": "SIZE", "context": "CTX", "speed": "TOK/S", "last use": "USED",
+}  # fmt: skip
+"""The column that each order goes by."""
+
+
+def columns_for(order: str) -> tuple[Column, ...]:
+    """The columns; that which the rows are sorted by is marked."""
+    title = TITLES.get(order)
+    return tuple(
+        replace(column, title=f"{title} ▾") if column.title == title else column
+        for column in COLUMNS
+    )
 
 
 def rows_of(
-    view: View, *, wanted: str, order: str, downloads: Mapping[str, Job] | None = None
+    view: View,
+    *,
+    wanted: str,
+    order: str,
+    downloads: Mapping[str, Job] | None = None,
+    used: Used | None = None,
 ) -> list[Row]:
     """Everything that matches, in groups; downloads by what they fetch."""
-    downloads = downloads or {}
+    downloads, used = downloads or {}, used or {}
     matching = [p for p in view.shown_profiles if p.state != "template" and matches(p, wanted)]
-    matching.sort(key=ORDERS[order])
+    matching.sort(key=lambda profile: ORDERS[order](profile, used))
     here = [p for p in matching if p.state != "missing" and p.id not in downloads]
     missing = [p for p in matching if p.state == "missing" and p.id not in downloads]
     known = {p.id: p for p in view.profiles or ()}
@@ -62,10 +93,10 @@ def rows_of(
     ]
     files = [f for f in view.files if _in_words(f.name, wanted)]
     progress = {s.profile: s.progress for s in view.status.all} if view.status else {}
-    rows = [_profile(p, progress.get(p.id)) for p in here]
+    rows = [_profile(p, used, progress.get(p.id)) for p in here]
     rows += _group("Downloads", coming, rows)
     rows += _group("Model files without a profile", map(_file, files), rows)
-    rows += _group("Not on this machine", map(_profile, missing), rows)
+    rows += _group("Not on this machine", (_profile(p, used) for p in missing), rows)
     return rows
 
 
@@ -92,7 +123,7 @@ def _group(title: str, rows: Iterable[Row], before: list[Row]) -> list[Row]:
     return [*gap, Row("", ((title, "dim"),)), *found]
 
 
-def _profile(profile: Profile, progress: float | None = None) -> Row:
+def _profile(profile: Profile, used: Used, progress: float | None = None) -> Row:
     missing = profile.state == "missing"
     base: Role = "dim" if missing else ""
     served = profile.state in STATES
@@ -108,6 +139,8 @@ def _profile(profile: Profile, progress: float | None = None) -> Row:
             (tokens(profile.context) if profile.context else "", base),
             _fit(profile, progress),
             (f"{profile.speed:.1f}" if profile.speed else "", base),
+            (moment(used[profile.id]) if profile.id in used else "", base),
+            (" ".join(profile.tags), "dim"),
         ),
     )
 
@@ -135,7 +168,7 @@ def _download(job: Job, what: str, profile: Profile | None) -> Row:
             ("", ""),
             ("", ""),
             cell(job),
-            ("", ""),
+            *NOTHING,
         ),
     )
 
@@ -152,6 +185,6 @@ def _file(file: ModelFile) -> Row:
             (size(file.size), ""),
             ("", ""),
             (file.problem or f"in {file.place}", "bad" if file.problem else "dim"),
-            ("", ""),
+            *NOTHING,
         ),
     )
