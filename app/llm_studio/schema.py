@@ -487,6 +487,8 @@ class EngineSample(Wire):
     """Tokens that fit into a slot."""
     context_used: int | None = None
     """Tokens in the fullest slot that works now."""
+    slot_tokens: list[int] = []
+    """Tokens in each slot, 0 in one that rests; empty where the engine does not tell."""
     cache_hits: float | None = None
     """The part of all prompt tokens that the cache still held, since the engine started."""
     draft_acceptance: float | None = None

@@ -155,6 +155,7 @@ async def test_slots_queue_context_cache_and_drafts(engine: Recorded) -> None:
     found = await engine.read()
     assert (found.slots, found.busy, found.queue) == (2, 1, 3)
     assert (found.context, found.context_used) == (2048, 1200)
+    assert found.slot_tokens == [0, 1200]
     assert (found.cache_hits, found.draft_acceptance) == (0.75, 0.75)
 
 

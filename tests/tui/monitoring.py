@@ -29,7 +29,8 @@ HOST = HostSample(
 )  # fmt: skip
 ENGINE = EngineSample(
     profile="glm", speed=42.13, prompt_speed=812.0, slots=4, busy=2, queue=1, waiting=1,
-    context=32768, context_used=11000, cache_hits=0.71, draft_acceptance=0.62,
+    context=32768, context_used=11000, slot_tokens=[11000, 0, 6000, 0], cache_hits=0.71,
+    draft_acceptance=0.62,
     memory=[DeviceSplit(device="GPU 0", weights=16 * GiB, context=3 * GiB, compute=GiB // 4)],
 )  # fmt: skip
 

@@ -160,6 +160,21 @@ def test_the_engine() -> None:
     assert text(engine_lines(None, 80)) == ["engine  nothing is served"]
 
 
+@pytest.mark.parametrize(
+    ("told", "seen"),
+    [
+        ({"slot_tokens": [0, 100, 16384, 32768]}, "slots ░▁▅█ 3 of 4"),
+        ({"slot_tokens": [90_000, 0, 0, 0], "context": None}, "slots █░░░ 3 of 4"),
+        ({"slot_tokens": []}, "slots ███░ 3 of 4"),
+        ({"slot_tokens": [9] * 99, "slots": 99, "busy": 99}, f"slots {'▁' * 32} 99 of 99"),
+        ({"slots": None}, "slots n/a"),
+    ],
+)
+def test_slots_are_cells_as_high_as_they_are_full(told: dict[str, object], seen: str) -> None:
+    engine = ENGINE.model_copy(update={"busy": 3, **told}).model_dump()
+    assert seen in text(engine_lines(engine, 140))[0]
+
+
 # The whole
 
 

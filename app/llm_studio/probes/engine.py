@@ -168,7 +168,11 @@ def _states(counters: Mapping[str, float], slots: list[Reading] | None) -> Readi
         reading["busy"] = len(working)
         reading["context"] = max((slot["context"] for slot in slots), default=0) or None
         if all(slot["told"] for slot in working):
-            sizes = (slot["read"] + slot["cached"] + slot["decoded"] for slot in working)
+            sizes = [
+                slot["working"] * (slot["read"] + slot["cached"] + slot["decoded"])
+                for slot in slots
+            ]
+            reading["slot_tokens"] = sizes
             reading["context_used"] = max(sizes, default=0)
     return reading
 

@@ -13,6 +13,9 @@ from llm_studio.tui.widgets.painted import Part, Role, cut, fitted
 Reading = Mapping[str, Any]
 Chunk = list[Part]
 LABEL = 8
+SLOTS = 32
+"""As many are drawn."""
+LEVELS = "▁▂▃▄▅▆▇█"
 ALERTS = 2
 """As many are told in full; the Logs have all of them."""
 
@@ -204,10 +207,20 @@ def _slow(gpu: Reading) -> Chunk:
 
 
 def _slots(engine: Reading) -> Chunk:
+    """A cell for each, as high as its context is full."""
     slots, busy = engine["slots"], engine["busy"]
     if slots is None:
         return [("slots n/a", "dim")]
-    cells: Chunk = [("█" * min(busy or 0, 16), "good"), ("░" * min(slots - (busy or 0), 16), "dim")]
+    fills = (engine.get("slot_tokens") or [])[:SLOTS]
+    cells: Chunk = []
+    for tokens in fills:
+        full = tokens / (engine["context"] or tokens or 1)
+        level = min(int(full * len(LEVELS)), len(LEVELS) - 1)
+        role: Role = "warn" if full > 0.9 else "good"
+        cells.append((LEVELS[level], role) if tokens else ("░", "dim"))
+    if not fills:
+        working = min(busy or 0, SLOTS)
+        cells = [("█" * working, "good"), ("░" * min(slots - working, SLOTS - working), "dim")]
     return [("slots ", "dim"), *cells, (f" {busy or 0} of {slots}", "")]
 
 
