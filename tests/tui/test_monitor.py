@@ -227,13 +227,19 @@ async def test_it_follows_and_can_be_read_back(
         await look.until("15 min ago")
         await look.press("W", "W")
         await look.until("1 min ago")
+        assert "▲" not in look.text
+        told = {"seq": 1, "time": AT - 30, "kind": "loaded", "level": "info", "about": "glm"}
+        studio.tell("mark", {**told, "text": "glm is ready", "over": False})
+        studio.tell("sample", sample(gpu(0), gpu(1, memory_used=9 * GiB), at=AT + 1))
+        await look.until("▲")
         await look.press("left", "left")
         await look.until("GPU memory at")
+        await look.until("▲ T-30  glm is ready")
         await look.press("escape", "space")
-        await look.until("paused at T0")
+        await look.until("paused at T1")
         studio.tell("sample", sample(gpu(0, memory_used=20 * GiB), at=AT + 5))
         await look.until("20.0 of 24.0 GiB")
-        assert "paused at T0" in look.text
+        assert "paused at T1" in look.text
         await look.press("p")
         await look.until("llama-server")
         await look.press("g")

@@ -139,8 +139,10 @@ class Link:
             self._take_job(Job.of(event.data))
         elif event.name == "sample":
             self._replace(sample=event.data)
-        elif event.name == "alert" and not event.data["over"]:
-            self._alert(event.data["text"], event.data["level"])
+        elif event.name in ("mark", "alert"):
+            self._replace(mark=event.data)
+            if event.name == "alert" and not event.data["over"]:
+                self._alert(event.data["text"], event.data["level"])
 
     def _take_job(self, job: Job) -> None:
         others = tuple(each for each in self.view.jobs if each.id != job.id)

@@ -201,6 +201,8 @@ class View:
     """Those that run."""
     sample: Mapping[str, Any] | None = None
     """The latest readings, as the wire's `Sample` has them."""
+    mark: Mapping[str, Any] | None = None
+    """What happened last that is marked beside the curves, as the wire's `Mark` has it."""
 
     @property
     def live(self) -> bool:

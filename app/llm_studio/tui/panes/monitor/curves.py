@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from llm_studio.tui.panes.monitor.graph import Span
 from llm_studio.tui.wire import Wire
@@ -24,6 +24,10 @@ class Note:
     kind: str
     level: str
     text: str
+
+    @classmethod
+    def of(cls, mark: Mapping[str, Any]) -> Self:
+        return cls(float(mark["time"]), mark["kind"], mark["level"], mark["text"])
 
 
 @dataclass(slots=True)
@@ -55,10 +59,7 @@ class Curves:
             ]
             for name, curve in page["series"].items()
         }
-        self.marks = [
-            Note(float(each["time"]), each["kind"], each["level"], each["text"])
-            for each in page["marks"]
-        ]
+        self.marks = [Note.of(each) for each in page["marks"]]
 
     def add(self, sample: Mapping[str, Any], names: Sequence[str]) -> None:
         """One more second."""
@@ -71,6 +72,12 @@ class Curves:
             value = value_of(sample, name)
             curve.append(None if value is None else (value, value))
         self._forget(moment - self.window - self.step)
+
+    def happened(self, mark: Mapping[str, Any]) -> None:
+        """One more mark, unless it was read with the past."""
+        note = Note.of(mark)
+        if note not in self.marks:
+            self.marks.append(note)
 
     def _forget(self, before: float) -> None:
         gone = 0

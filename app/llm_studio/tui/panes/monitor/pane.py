@@ -52,6 +52,8 @@ class MonitorPane(Pane):
             self._worker.cancel()
 
     def look(self, view: View) -> None:
+        if view.mark is not None:
+            self._shown.curves.happened(view.mark)
         if view.sample is None or not view.live:
             return
         self._shown.sample = view.sample
