@@ -82,11 +82,22 @@ async def test_files_that_are_here_get_a_profile(bare: ScriptedStudio) -> None:
         assert look.app.screen.query_one(Listing).key == "made"
 
 
-async def test_esc_shows_all_profiles_and_enter_loads_none_unseen(bare: ScriptedStudio) -> None:
+async def test_esc_shows_all_profiles_and_the_steps_again(bare: ScriptedStudio) -> None:
     async with opened(bare) as look:
         await look.until("No model of yours is here yet")
-        await look.press("enter")
-        assert bare.wishes == []
         await look.press("escape")
         await look.until("Not on this machine")
         assert "No model of yours" not in look.text
+        await look.press("escape")
+        await look.until("No model of yours is here yet")
+
+
+async def test_the_cursor_goes_over_the_ways_that_there_are(bare: ScriptedStudio) -> None:
+    async with opened(bare) as look:
+        bare.tell("sample", sample(gpu(0)))
+        await look.until("Download one that fits")
+        await look.press("enter")  # there is no file, so the first way is the second
+        await look.until("All may suit this machine")
+        await look.press("escape", "down", "enter")
+        await look.until(lambda: bare.asked("POST", "/switch") == [{"model": "demo"}])
+        assert bare.asked("POST", "/downloads") == []

@@ -22,6 +22,10 @@ MOVING = (
 )
 
 
+FRAMED = 7
+"""Columns that border, padding and scroll bar take."""
+
+
 class Help(ModalScreen[None]):
     DEFAULT_CSS = """
     Help { align: center middle; }
@@ -43,7 +47,8 @@ class Help(ModalScreen[None]):
             yield Static()
 
     def on_resize(self) -> None:
-        self.query_one(Static).update(self._content(min(self.size.width - 8, 78)))
+        inside = min(self.size.width * 96 // 100, 84) - FRAMED
+        self.query_one(Static).update(self._content(inside))
 
     def _content(self, width: int) -> Content:
         keys_width = max(len(keys) for _, rows in self._sections for keys, _ in rows) + 2

@@ -86,6 +86,8 @@ class LogsPane(Pane):
                 self._news()
                 self.wake()
             self._born = born
+        if self.log_view.times == "ago":
+            self.log_view.refresh()
         self._tell()
 
     def _news(self) -> None:

@@ -14,7 +14,7 @@ ACTIONS = (
     Action(
         "models.load", "enter", "Load, or switch to it",
         "Serve the profile under the cursor; fetch its model first, or make a profile for a model "
-        "file.", "load",
+        "file. Where there is nothing yet, go the way under the cursor.", "load",
     ),
     Action(
         "models.beside", "b", "Start beside",

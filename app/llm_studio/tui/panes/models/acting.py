@@ -8,7 +8,7 @@ from llm_studio.tui.pane import Pane
 from llm_studio.tui.panes.models import changes, getting
 from llm_studio.tui.panes.models.close_look import CloseLook
 from llm_studio.tui.panes.models.downloads import ABSENT, DOWNLOAD, downloads_of, subject
-from llm_studio.tui.panes.models.first_steps import DEMO, nothing_is_here
+from llm_studio.tui.panes.models.first_steps import DEMO, FirstSteps, nothing_is_here
 from llm_studio.tui.panes.models.sheet import command_text
 from llm_studio.tui.panes.models.table import FILE
 from llm_studio.tui.panes.models.trial import NOTHING, Trial, coarser, finer, less, more
@@ -50,7 +50,12 @@ class Acting(Pane):
 
     @property
     def _key(self) -> str:
-        return "" if self.first_time else self.query_one(Listing).key
+        return "" if self.first_time else self.rows.key
+
+    @property
+    def rows(self) -> Listing:
+        """The table."""
+        return self.query_one("#table Listing", Listing)
 
     @property
     def download(self) -> Job | None:
@@ -83,7 +88,7 @@ class Acting(Pane):
             case "load":
                 if self.download is not None:
                     return self.download.state != "running"
-                return bool(profile or self.file)
+                return self.first_time or bool(profile or self.file)
             case "stop_it":
                 engines = serving.all if serving else ()
                 comes = self.download is not None and self.download.state == "running"
@@ -106,11 +111,17 @@ class Acting(Pane):
             case "back":
                 field = self.query_one("#filter", Input)
                 loading = self.studio.view.job("switch") is not None
-                return loading or field.display or self.id_ in self._trials or self.first_time
+                around = self._looks_around and nothing_is_here(self.studio.view)
+                tried = self.id_ in self._trials
+                return loading or field.display or tried or around or self.first_time
         return True
 
     def action_load(self) -> None:
-        if self.file:
+        if self.first_time:
+            ways = {"new": self.action_new, "get": self.action_get, "demo": self.action_demo}
+            if chosen := ways.get(self.query_one(FirstSteps).chosen):
+                chosen()
+        elif self.file:
             self.action_new()
         elif self.download is not None or (self.profile and self.profile.state == "missing"):
             self.action_get()
@@ -153,7 +164,7 @@ class Acting(Pane):
         if field.has_focus or field.value:
             field.value = ""
             field.display = False
-            self.query_one(Listing).focus()
+            self.rows.focus()
         elif self.first_time:
             self._looks_around = True
             self._show_rows()
@@ -161,6 +172,9 @@ class Acting(Pane):
             self._look_closely()
         elif self.studio.view.job("switch"):
             self.studio.do(self.studio.wishes.cancel())
+        elif self._looks_around:
+            self._looks_around = False
+            self._show_rows()
         self.studio.refresh_bindings()
 
     # What if
@@ -220,7 +234,7 @@ class Acting(Pane):
             self.studio.do(changes.delete(self.studio, profile))
 
     def _go_to(self, id_: str) -> None:
-        self.query_one(Listing).go_to(id_)
+        self.rows.go_to(id_)
 
     def action_copy(self) -> None:
         detail = self.query_one(CloseLook).detail(self.id_, self._trial)

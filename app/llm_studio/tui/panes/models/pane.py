@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from llm_studio.errors import StudioError
 from llm_studio.tui.actions import bindings_of, every_action, keys_of
@@ -19,7 +19,7 @@ from llm_studio.tui.panes.models import ACTIONS, past
 from llm_studio.tui.panes.models.acting import Acting
 from llm_studio.tui.panes.models.close_look import CloseLook
 from llm_studio.tui.panes.models.downloads import about, downloads_of, left_off
-from llm_studio.tui.panes.models.first_steps import first_steps, steps
+from llm_studio.tui.panes.models.first_steps import FirstSteps, ways_to_begin
 from llm_studio.tui.panes.models.rough_fit import Memory
 from llm_studio.tui.panes.models.table import COLUMNS, ORDERS, Used, columns_for, rows_of
 from llm_studio.tui.view import Job, Profile, View
@@ -46,8 +46,7 @@ class ModelsPane(Acting):
     ModelsPane.-wide CloseLook {
         width: 1fr; height: 1fr; border-top: none; border-left: solid $border; padding: 0 2;
     }
-    ModelsPane #empty { padding: 1 3; height: 1fr; display: none; }
-    ModelsPane.-empty #empty { display: block; }
+    ModelsPane.-empty FirstSteps { display: block; }
     ModelsPane.-empty #columns { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(ACTIONS)]
@@ -68,7 +67,7 @@ class ModelsPane(Acting):
             with Vertical(id="table"):
                 yield Listing(COLUMNS)
             yield CloseLook()
-        yield Static(id="empty")
+        yield FirstSteps()
 
     # News
 
@@ -128,7 +127,6 @@ class ModelsPane(Acting):
 
     def _show_rows(self) -> None:
         view = self.studio.view
-        listing = self.query_one(Listing)
         rows = rows_of(
             view,
             wanted=self.query_one("#filter", Input).value,
@@ -137,31 +135,35 @@ class ModelsPane(Acting):
             used=self._used,
         )
         columns = columns_for(self._order)
-        listing.show(rows, columns=columns if columns != listing.columns else None)
+        changed = columns != self.rows.columns
+        self.rows.show(rows, columns=columns if changed else None)
         empty = self.first_time or not any(row.key for row in rows)
         if empty:
-            self.query_one("#empty", Static).update(self._why_empty(view))
+            self._tell_why_empty(view)
         if empty != self.has_class("-empty"):
             self.set_class(empty, "-empty")
             self.studio.refresh_bindings()
             if not self.query_one("#filter").has_focus and self.screen.is_current:
                 self.start_here()
 
-    def _why_empty(self, view: View) -> Content:
+    def _tell_why_empty(self, view: View) -> None:
+        steps = self.query_one(FirstSteps)
         if view.profiles is None:
             told = "Reading profiles and model files" if view.live else view.trouble
-            return Content.styled(f"{told or 'Connecting to the studio'} …", "$dim")
-        if self.query_one("#filter", Input).value:
-            return Content.assemble(
-                "Nothing matches the filter.  ", ("Esc", "$accent"), " clears it."
+            steps.say(Content.styled(f"{told or 'Connecting to the studio'} …", "$dim"))
+        elif self.query_one("#filter", Input).value:
+            told = "Nothing matches the filter.  "
+            steps.say(Content.assemble(told, ("Esc", "$accent"), " clears it."))
+        else:
+            actions, remapped = every_action(), self.studio.settings.keys
+            folders = self.studio.settings.models
+            steps.offer(
+                ways_to_begin(view, actions, remapped),
+                str(folders[0]) if folders else "",
+                *(keys_of(actions[f"models.{name}"], remapped) for name in ("hub", "back")),
             )
-        actions, remapped = every_action(), self.studio.settings.keys
-        folders = self.studio.settings.models
-        return first_steps(
-            str(folders[0]) if folders else "",
-            steps(view, actions, remapped),
-            *(keys_of(actions[f"models.{name}"], remapped) for name in ("hub", "back")),
-        )
+            if self.has_focus:
+                self.start_here()
 
     # Beside the table
 
@@ -208,7 +210,7 @@ class ModelsPane(Acting):
     def on_input_submitted(self) -> None:
         field = self.query_one("#filter", Input)
         field.display = bool(field.value)
-        self.query_one(Listing).focus()
+        self.rows.focus()
 
     def action_tags(self) -> None:
         counts: dict[str, int] = {}
