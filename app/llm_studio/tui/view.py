@@ -215,11 +215,18 @@ class View:
     @property
     def shown_profiles(self) -> tuple[Profile, ...]:
         """The profiles, each that is served with the state that it is in now."""
-        engines = self.status.all if self.status else ()
-        states = {each.profile: each.called for each in engines if each.up}
-        return tuple(
-            replace(each, state=states.get(each.id, each.state)) for each in self.profiles or ()
-        )
+        return tuple(map(self._as_it_is, self.profiles or ()))
+
+    def profile(self, id_: str) -> Profile | None:
+        """One of the profiles, as it is now."""
+        found = next((each for each in self.profiles or () if each.id == id_), None)
+        return self._as_it_is(found) if found else None
+
+    def _as_it_is(self, profile: Profile) -> Profile:
+        for each in self.status.all if self.status else ():
+            if each.up and each.profile == profile.id:
+                return replace(profile, state=each.called)
+        return profile
 
     @property
     def running(self) -> int:

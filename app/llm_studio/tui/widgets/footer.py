@@ -17,11 +17,17 @@ LAST = ("failure", "help", "palette", "quit")
 class Footer(Painted):
     DEFAULT_CSS = "Footer { height: 1; }"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: list[tuple[str, str, str]] | None = None
+        """The keys, until there is news of them."""
+
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._news)
-        self.call_after_refresh(self.refresh)
+        self.call_after_refresh(self._news)
 
-    def _news(self, _: Any) -> None:
+    def _news(self, _: Any = None) -> None:
+        self._known = None
         self.refresh()
 
     def _keys(self) -> list[tuple[str, str, str]]:
@@ -35,7 +41,7 @@ class Footer(Painted):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        keys = self._keys()
+        keys = self._known = self._known or self._keys()
         kept = [each for each in keys if each[2] in LAST]
         room = width - 1 - sum(_cells(each) for each in kept)
         shown = []

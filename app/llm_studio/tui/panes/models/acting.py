@@ -26,6 +26,9 @@ class Acting(Pane):
         """Downloads that ended without having come whole."""
         self._looks_around = False
         """Whether the first steps were put aside, to see all profiles."""
+        self._judged: tuple[object, ...] = (None,) * 4
+        """What it was judged by, whether there is nothing yet: every key asks that."""
+        self._bare = False
 
     def _look_closely(self) -> None:
         """Show what the cursor is on."""
@@ -65,7 +68,8 @@ class Acting(Pane):
 
     @property
     def profile(self) -> Profile | None:
-        return next((p for p in self.studio.view.shown_profiles if p.id == self.id_), None)
+        id_ = self.id_
+        return self.studio.view.profile(id_) if id_ else None
 
     @property
     def _trial(self) -> Trial:
@@ -75,10 +79,14 @@ class Acting(Pane):
     @property
     def first_time(self) -> bool:
         """Whether there is nothing yet, not even a download, and nobody asked to see the rest."""
-        view, wanted = self.studio.view, self.query_one("#filter", Input).value
-        if self._looks_around or wanted or downloads_of(view, self._left):
+        if self._looks_around or self.query_one("#filter", Input).value:
             return False
-        return nothing_is_here(view)
+        view = self.studio.view
+        seen = (view.profiles, view.status, view.jobs, self._left)
+        if any(old is not new for old, new in zip(self._judged, seen, strict=True)):
+            self._judged = seen
+            self._bare = nothing_is_here(view) and not downloads_of(view, self._left)
+        return self._bare
 
     # Serving
 
