@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
@@ -38,6 +39,10 @@ from llm_studio.tui.wishes import Wishes
 
 SPARSE = 4
 """On a slow link one of so many readings is drawn."""
+
+
+SETTLED = 2.0
+"""Seconds after which the start is over."""
 
 
 class StudioApp(TerminalApp[None]):
@@ -102,6 +107,7 @@ class StudioApp(TerminalApp[None]):
             names = ", ".join(sorted(map(untrusted_line, unknown)))
             self.tell(f"[keys] names no action {names}; docs/keys.md lists them", "warning")
         self.action_show(PANES[0].id)
+        self.set_timer(SETTLED, _collect_garbage)
         self.run_worker(self.link.run(), group="link", exit_on_error=True)
 
     # The view
@@ -333,3 +339,10 @@ class StudioApp(TerminalApp[None]):
     def on_app_focus(self, event: events.AppFocus) -> None:
         """Somebody comes back to this terminal: files may have changed meanwhile."""
         self.link.refresh()
+
+
+def _collect_garbage() -> None:
+    """Again, if the start did without; what the start made stays for good."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()

@@ -18,15 +18,13 @@ def main(settings: Settings, *, theme: str = "") -> int:
     """The UI in this terminal, until it is left; its exit code."""
     wanted = theme or settings.theme
     skeleton.paint(colours.suited(os.environ) if wanted == "auto" else wanted, os.environ)
-    gc.disable()  # nothing of what the imports make is garbage
+    gc.disable()  # nothing of what the start makes is garbage; the app enables it
     try:
         spare_the_link(os.environ)
         from llm_studio.tui.app import StudioApp
 
         app = StudioApp(settings, theme=theme)
         app.plain_output = settings.plain_output
-        gc.freeze()
-        gc.enable()
         app.run()
         return app.return_code or 0
     finally:

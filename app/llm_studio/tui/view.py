@@ -1,7 +1,8 @@
 """What the panes see: one immutable value, replaced as a whole whenever the studio tells news.
 
 Plain classes with the fields of the wire schema that the UI reads: the schema itself would cost
-a third of the start. A test holds the two together.
+a third of the start. A test holds the two together. For the same reason they have no slots (each
+class would be made twice) and each has a docstring (else one is made of its signature).
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ class Told:
         return cls(**{name: data[name] for name in known if name in data})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Failure(Told):
+    """Why something does not serve, and what to do."""
+
     cause: str
     what: str
     why: str
@@ -31,8 +34,10 @@ class Failure(Told):
     last_lines: list[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Engine(Told):
+    """What runs the model."""
+
     kind: str
     detail: str
     since: float
@@ -105,8 +110,10 @@ class Status(Serving):
         return (self, *self.beside)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Profile(Told):
+    """A profile as the listing tells of it."""
+
     id: str
     name: str
     state: str
@@ -126,8 +133,10 @@ class Profile(Told):
     quantisation: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job(Told):
+    """Something long, and how far it is."""
+
     id: str
     kind: str
     title: str
@@ -139,7 +148,7 @@ class Job(Told):
     ended: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelFile(Told):
     """A model file that no profile names."""
 
@@ -151,7 +160,7 @@ class ModelFile(Told):
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Gauge:
     """The memory of one GPU, in bytes."""
 
@@ -160,7 +169,7 @@ class Gauge:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pulse:
     """The latest readings; None where there is none."""
 
@@ -186,7 +195,7 @@ class Pulse:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """Everything that is known, and whether it still holds."""
 
@@ -237,7 +246,7 @@ class View:
         return next((job for job in reversed(self.jobs) if job.kind == kind), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Memory(Told):
     """What a profile would take of one device."""
 
@@ -255,29 +264,35 @@ class Memory(Told):
         return self.weights + self.context + self.compute + self.other
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding(Told):
+    """What a profile should be mended in."""
+
     level: str
     key: str
     what: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Value(Told):
+    """A key of a profile, and who set it."""
+
     key: str
     value: str
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Argument(Told):
+    """Words of the command, and who set them."""
+
     words: list[str]
     key: str
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Detail(Told):
     """Everything about one profile."""
 

@@ -12,7 +12,6 @@ from textual.app import SuspendNotSupported
 from llm_studio.errors import NotReady
 from llm_studio.tui.dialogs import STAY, Ask, Choice, Question
 from llm_studio.tui.figures import size
-from llm_studio.tui.panes.models.form import FormScreen
 from llm_studio.tui.view import Detail, Profile
 from llm_studio.tui.widgets.finder import Finder, Item
 
@@ -74,6 +73,8 @@ async def delete(studio: StudioApp, profile: Profile) -> None:
 
 async def fill_in(studio: StudioApp, id_: str) -> None:
     """The values that are changed most, in a form."""
+    from llm_studio.tui.panes.models.form import FormScreen
+
     detail = Detail.of(await studio.wire.ask("GET", f"/profiles/{id_}"))
     if await studio.push_screen_wait(FormScreen(id_, detail.values)):
         engines = studio.view.status.all if studio.view.status else ()

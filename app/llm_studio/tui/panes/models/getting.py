@@ -10,7 +10,6 @@ from llm_studio.tui.dialogs import STAY, Choice, Question
 from llm_studio.tui.figures import size
 from llm_studio.tui.panes.models.changes import Then
 from llm_studio.tui.panes.models.downloads import ABSENT, DOWNLOAD
-from llm_studio.tui.panes.models.hub import HubScreen
 from llm_studio.tui.panes.models.rough_fit import Memory, class_of, guess, suits
 from llm_studio.tui.view import Profile, View
 from llm_studio.tui.widgets.finder import Finder, Item
@@ -42,6 +41,8 @@ async def get(studio: StudioApp, profile: Profile, then: Then) -> None:
 
 async def search(studio: StudioApp, then: Then) -> None:
     """Anything that the hub has."""
+    from llm_studio.tui.panes.models.hub import HubScreen
+
     what = await studio.push_screen_wait(HubScreen(Memory.of(studio.view.sample)))
     if what:
         await studio.wishes.download(what)
