@@ -133,8 +133,9 @@ class Link:
         if event.name == "status":
             status, before = Status.of(event.data), self.view.status
             self._replace(status=status)
-            if before is None or (before.state, before.profile) != (status.state, status.profile):
-                self.refresh()
+            told = (status.state, status.profile)
+            if before is not None and (before.state, before.profile) != told:
+                self.refresh()  # the first one comes with all that is read at the begin
         elif event.name == "job":
             self._take_job(Job.of(event.data))
         elif event.name == "sample":

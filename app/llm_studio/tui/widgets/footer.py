@@ -8,13 +8,13 @@ from rich.cells import cell_len
 from textual.strip import Strip
 
 from llm_studio.tui.actions import key_name
-from llm_studio.tui.widgets.painted import Painted, Part
+from llm_studio.tui.widgets.painted import Part, Terse
 
 LAST = ("failure", "help", "palette", "quit")
 """Actions that stay when there is room for few."""
 
 
-class Footer(Painted):
+class Footer(Terse):
     DEFAULT_CSS = "Footer { height: 1; }"
 
     def __init__(self) -> None:

@@ -18,13 +18,10 @@ Part = tuple[str, Role]
 """Some text and its role."""
 
 
-class Painted(Widget):
-    """A widget that draws its own lines."""
+class Terse(Widget):
+    """A widget that draws its own lines, in few roles: each costs time whenever it is styled."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"paint--{role}"
-        for role in ("dim", "good", "warn", "bad", "accent", "strong", "cursor", "match", "mark")
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"paint--dim", "paint--accent"}
 
     def paint(self, role: Role) -> Style:
         """The role's own style, to be laid over another."""
@@ -52,6 +49,14 @@ class Painted(Widget):
         if room:
             segments.append(Segment(" " * room, base))
         return Strip(segments, width)
+
+
+class Painted(Terse):
+    """One that draws in any role."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        f"paint--{role}" for role in ("good", "warn", "bad", "strong", "cursor", "match", "mark")
+    }
 
 
 def cut(text: str, width: int) -> str:

@@ -10,10 +10,10 @@ from textual.message import Message
 from textual.strip import Strip
 
 from llm_studio.tui.panes.spec import PaneSpec
-from llm_studio.tui.widgets.painted import Painted, Part
+from llm_studio.tui.widgets.painted import Part, Terse
 
 
-class Tabs(Painted):
+class Tabs(Terse):
     DEFAULT_CSS = "Tabs { height: 1; }"
 
     @dataclass

@@ -86,17 +86,17 @@ class FirstSteps(Vertical):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(id="told")
-            yield Listing((Column(""), Column("", flexible=True, least=20)), titled=False)
-            yield Static(id="further")
 
     @property
     def chosen(self) -> str:
         """The action under the cursor."""
-        return self.query_one(Listing).key
+        return self.query_one(Listing).key if self.query(Listing) else ""
 
     def say(self, told: Content) -> None:
         """A word instead of the ways."""
-        self._show(told, [], Content(""))
+        self.query_one("#told", Static).update(told)
+        for each in self.query("Listing, #further"):
+            each.display = False
 
     def offer(self, ways: list[Step], folder: str, search: str, back: str) -> None:
         further = Content.assemble(
@@ -107,14 +107,15 @@ class FirstSteps(Vertical):
             " finds them.",
         )  # fmt: skip
         rows = [row for way in ways for row in _rows(way)]
-        self._show(Content.styled("No model of yours is here yet\n", "bold"), rows, further)
-
-    def _show(self, told: Content, rows: list[Row], further: Content) -> None:
-        self.query_one("#told", Static).update(told)
+        self.say(Content.styled("No model of yours is here yet\n", "bold"))
+        if not self.query(Listing):  # most never need them
+            columns = (Column(""), Column("", flexible=True, least=20))
+            self.query_one(Vertical).mount(Listing(columns, titled=False), Static(id="further"))
+        for each in self.query("Listing, #further"):
+            each.display = True
         self.query_one("#further", Static).update(further)
         listing = self.query_one(Listing)
         listing.styles.height = len(rows)
-        listing.display = bool(rows)
         listing.show(rows)
 
 
