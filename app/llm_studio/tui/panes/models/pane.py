@@ -46,8 +46,6 @@ class ModelsPane(Acting):
     ModelsPane.-wide CloseLook {
         width: 1fr; height: 1fr; border-top: none; border-left: solid $border; padding: 0 2;
     }
-    ModelsPane.-empty FirstSteps { display: block; }
-    ModelsPane.-empty #columns { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(ACTIONS)]
 
@@ -140,8 +138,9 @@ class ModelsPane(Acting):
         empty = self.first_time or not any(row.key for row in rows)
         if empty:
             self._tell_why_empty(view)
-        if empty != self.has_class("-empty"):
-            self.set_class(empty, "-empty")
+        steps = self.query_one(FirstSteps)
+        if empty != steps.display:  # not by a class, which would style all that is inside anew
+            steps.display, self.query_one("#columns").display = empty, not empty
             self.studio.refresh_bindings()
             if not self.query_one("#filter").has_focus and self.screen.is_current:
                 self.start_here()
