@@ -25,6 +25,9 @@ class Pane(Container, can_focus=True):
         assert isinstance(self.app, StudioApp)
         return self.app
 
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        """No style sheet asks for the focus here, so nothing is styled anew, as Textual would."""
+
     def look(self, view: View) -> None:
         """News, or the pane is shown again. Only called while it is seen."""
 

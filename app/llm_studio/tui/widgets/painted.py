@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -23,6 +24,19 @@ class Terse(Widget):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"paint--dim", "paint--accent"}
 
+    _base: Style | None = None
+    """The style that lies below all, while lines are drawn: to find it takes as long as a line."""
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._base = self.rich_style
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._base = None
+
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        """No style sheet asks for the focus here, so nothing is styled anew, as Textual would."""
+
     def paint(self, role: Role) -> Style:
         """The role's own style, to be laid over another."""
         if not role:
@@ -31,7 +45,7 @@ class Terse(Widget):
 
     def line(self, parts: Iterable[Part], width: int, under: Role = "") -> Strip:
         """A line of exactly this width; `under` lies below all of it, as a cursor does."""
-        base = self.rich_style + self.paint(under)
+        base = (self._base or self.rich_style) + self.paint(under)
         # A cursor that is drawn in reverse would turn the roles' colours into backgrounds.
         flat = under == "cursor" and bool(base.reverse)
         segments, room = [], width
