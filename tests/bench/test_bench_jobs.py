@@ -85,10 +85,15 @@ async def test_a_cancelled_benchmark_keeps_what_it_measured(studio: Studio) -> N
     async with asyncio.timeout(40):
         while "answer of" not in job.message:
             await studio.jobs.changed(studio.jobs.version, 5)
+    assert bench.under_way is not None
+    partial = bench.under_way.told()
+    assert (partial.job, partial.profile, partial.suite) == (job.id, "two", "speed")
+    assert {point.kind for point in partial.points} == {"prompt"}
     studio.cancel(job.id)
     assert (await ended(studio, job)).state == "cancelled"
     (run,) = bench.results.all()
-    assert run.state == "cancelled"
+    assert (run.state, run.started) == ("cancelled", partial.started)
+    assert not bench.under_way
     assert {point.kind for point in run.points} == {"prompt"}
     await until(studio, Phase.STOPPED, None)  # nothing ran before
 

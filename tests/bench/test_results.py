@@ -39,6 +39,17 @@ def test_results_come_and_go_as_json(tmp_path: Path) -> None:
             there.take_in(bad)
 
 
+def test_what_is_no_number_or_time_is_not_taken_in(tmp_path: Path) -> None:
+    told = json.loads(speed_run("a-0001", [1.0, 2.0]).model_dump_json())
+    point = told["points"][0]
+    for bad in ("NaN", "Infinity"):
+        worse = point | {"measures": {"speed": {"values": [float(bad)]}}}
+        with pytest.raises(UsageError, match="no result"):
+            Results(tmp_path).take_in(json.dumps(told | {"points": [worse]}).encode())
+    with pytest.raises(UsageError, match="no result"):
+        Results(tmp_path).take_in(json.dumps(told | {"started": 1e300}).encode())
+
+
 def test_a_full_disk_keeps_nothing_by_halves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

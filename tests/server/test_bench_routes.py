@@ -53,8 +53,45 @@ async def test_results_are_listed_shown_compared_and_reported(face: Face) -> Non
     assert report.text.startswith("# Benchmarks")
     for profile, seconds in (("one", 1.0), ("two", None)):
         told = await face.ask.get("/bench/estimate", params={"profile": profile})
-        assert told.json() == {"seconds": seconds}
+        assert told.json()["seconds"] == seconds
     assert (await face.ask.get("/bench/nosuch")).status_code == 404
+
+
+async def test_suites_are_offered_as_their_routes_take_them(face: Face) -> None:
+    offers = {each["name"]: each for each in (await face.ask.get("/bench/suites")).json()}
+    assert offers.keys() >= {"speed", "coding"}
+    options = {each["name"]: each for each in offers["coding"]["options"]}
+    assert (options["limit"]["form"], options["limit"]["least"]) == ("number", 0)
+    assert options["file"]["form"] == "file"
+    for name, offer in offers.items():  # what is offered is taken
+        assert all(each["summary"] for each in offer["options"])
+        body = {each["name"]: each["default"] for each in offer["options"]}
+        answer = await face.ask.post(f"/bench/{name}", json={**body, "profiles": ["nosuch"]})
+        assert answer.status_code == 404, answer.text
+
+
+async def test_the_pane_is_told_what_it_shows(face: Face) -> None:
+    run = coding_run("c-0003", {"a": True, "b": False})
+    tasks = [task.model_copy(update={"answer": "long", "why": "x"}) for task in run.tasks]
+    face.results.add(run.model_copy(update={"tasks": tasks}))
+    face.results.add(speed_run("a-0001", [10, 10.1, 9.9, 10.2, 10]))
+    slower = speed_run("b-0002", [8, 8.1, 7.9, 8.2, 8])
+    stamp = slower.stamp.model_copy(update={"build": "b2"})
+    face.results.add(slower.model_copy(update={"started": 5.0, "ended": 6.0, "stamp": stamp}))
+    brief = (await face.ask.get("/bench/result/0003")).json()
+    assert [(each["answer"], each["why"]) for each in brief["tasks"]] == [("", "x"), ("", "x")]
+    (found,) = (await face.ask.get("/bench/regressions")).json()
+    assert (found["run"][-4:], found["verdict"]) == ("0002", "worse")
+    differing = await face.ask.get(
+        "/bench/circumstances", params={"first": "0001", "second": "0002"}
+    )
+    assert "llama.cpp: none → b2" in differing.json()
+    told = (await face.ask.get("/bench/estimates", params={"suite": "speed"})).json()
+    assert [(each["profile"], each["seconds"]) for each in told] == [("one", 1.0)]
+    names = {each["name"] for each in (await face.ask.get("/bench/measures")).json()}
+    assert {"speed", "first_token"} <= names
+    assert (await face.ask.get("/bench/running")).json() == []
+    assert (await face.ask.get("/bench/result/nosuch")).status_code == 404
 
 
 async def test_a_result_is_taken_in_once(face: Face) -> None:

@@ -19,8 +19,8 @@ from llm_studio.tui.panes.monitor import panels as panels_module
 from llm_studio.tui.panes.monitor.board import Shown, board
 from llm_studio.tui.panes.monitor.curves import Curves, Note, value_of
 from llm_studio.tui.panes.monitor.gauges import engine_lines, gpu_lines
-from llm_studio.tui.panes.monitor.graph import Line, drawn
 from llm_studio.tui.panes.monitor.panels import panels_for
+from llm_studio.tui.widgets.graph import Line, drawn
 from llm_studio.tui.widgets.painted import Part
 
 pytestmark = pytest.mark.anyio

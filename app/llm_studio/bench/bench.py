@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 from llm_studio.bench.asking import Asker
+from llm_studio.bench.overview import Overview
 from llm_studio.bench.record import Run, State
 from llm_studio.bench.results import Results, new_id
 from llm_studio.bench.stamp import stamp
 from llm_studio.bench.suite import Bout, Suite, Told
+from llm_studio.bench.under_way import UnderWay
 from llm_studio.errors import NotReady, StudioError
 from llm_studio.profiles.catalogue import Catalogue, Entry
 from llm_studio.profiles.changed import Values, changed, without_idle
@@ -36,6 +38,10 @@ class Bench:
         self._after: set[asyncio.Task[None]] = set()
         self.folder = studio.settings.paths.state / "bench"
         self.results = Results(self.folder / "results")
+        self.overview = Overview(self.results)
+        self.under_way: UnderWay | None = None
+        """What is measured now: one at a time is."""
+        self._job = ""
 
     async def start(self, suite: Suite, profiles: Sequence[str]) -> Job:
         """A job; without profiles, of the one that is served."""
@@ -86,7 +92,8 @@ class Bench:
         return {"runs": done, "failed": failed, "before": before}
 
     def teller(self, job: Job, number: int, count: int, label: str) -> Told:
-        """Tells of one of several measurements."""
+        """Tells of one of several measurements, of which the job makes the next."""
+        self._job = job.id
 
         def told(message: str, fraction: float | None) -> None:
             whole = None if fraction is None else (number + min(fraction, 1.0)) / count
@@ -114,6 +121,7 @@ class Bench:
         sample = self._studio.samples.sampler.look()
         stamped = await asyncio.to_thread(stamp, entry, running, props, sample)
         bout = Bout(self._studio, entry, told)
+        self.under_way = UnderWay(self._job, suite.name, bout, begun)
         if changes:
             bout.notes.append(f"served with {worded(changes)}")
         beside = sorted(self._studio.berths.beside)
@@ -131,6 +139,7 @@ class Bench:
             if bout.empty:
                 raise
         finally:
+            self.under_way = None
             if not bout.empty:
                 run = Run(
                     id=new_id(suite.name, id_, begun), suite=suite.name, profile=id_,
@@ -212,16 +221,6 @@ class Bench:
                 self._studio.stop()
             else:
                 await self._serve(before)
-
-    # What it will take
-
-    def estimate(self, suite: str, profile: str, *, quick: bool | None = None) -> float | None:
-        """Seconds that the last such run took; nothing where there was none. Blocks."""
-        for run in reversed(self.results.all()):
-            as_wished = quick is None or run.settings.get("quick") == quick
-            if as_wished and (run.suite, run.profile, run.state) == (suite, profile, "done"):
-                return run.ended - run.started
-        return None
 
 
 def of_quality(entry: Entry) -> Values:

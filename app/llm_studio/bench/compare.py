@@ -61,10 +61,10 @@ def circumstances(first: Run, second: Run) -> list[str]:
 
 
 def _speeds(first: Run, second: Run) -> list[Difference]:
-    others = {_key(point): point for point in second.points}
+    others = {place_of(point): point for point in second.points}
     found = []
     for point in first.points:
-        other = others.get(_key(point))
+        other = others.get(place_of(point))
         for name in TOLD if other is not None else ():
             one = point.measures.get(name)
             two = other.measures.get(name) if other else None
@@ -143,7 +143,8 @@ def described(point: Point) -> str:
             return f"{part}, depth {point.depth}"
 
 
-def _key(point: Point) -> tuple[object, ...]:
+def place_of(point: Point) -> tuple[object, ...]:
+    """What must be the same, lest two points be of different things."""
     return (
         point.kind, point.source, point.prompt, point.depth, point.answer, point.users, point.cache,
     )  # fmt: skip

@@ -6,17 +6,25 @@ import statistics
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from llm_studio.bench.figures import outliers, wilson
 from llm_studio.schema import Wire
 
 FORMAT = 1
+LATEST = 4e9
+"""Seconds since the epoch beyond which a time is a mistake."""
 Facts = dict[str, str | int | float | bool | None]
 State = Literal["done", "cancelled", "failed"]
 
 
-class Spread(Wire):
+class Finite(Wire):
+    """Results come from elsewhere too, and what is no number spoils all that is made of it."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+class Spread(Finite):
     """The values of all repetitions, in their order; none is left out."""
 
     values: list[float] = Field(min_length=1)
@@ -36,7 +44,7 @@ class Spread(Wire):
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
 
-class Point(Wire):
+class Point(Finite):
     """One thing measured, several times."""
 
     kind: Literal["prompt", "answer", "depth", "users", "alone"]
@@ -80,7 +88,7 @@ MEASURES = {
 }
 
 
-class TaskOutcome(Wire):
+class TaskOutcome(Finite):
     """One task of a quality suite."""
 
     task: str
@@ -103,7 +111,7 @@ class TaskOutcome(Wire):
     attempts: int = 1
 
 
-class Score(Wire):
+class Score(Finite):
     """A share of right answers, with its 95 % interval."""
 
     right: int
@@ -118,7 +126,7 @@ class Score(Wire):
         return cls(right=right, of=of, share=right / of if of else 0.0, low=low, high=high)
 
 
-class Figure(Wire):
+class Figure(Finite):
     """A figure that is no share, with its 95 % interval; the lower, the better."""
 
     value: float
@@ -151,7 +159,7 @@ class Stamp(Wire):
     system: str = ""
 
 
-class Run(Wire):
+class Run(Finite):
     """One run of one suite on one profile."""
 
     format: Literal[1] = 1
@@ -160,8 +168,8 @@ class Run(Wire):
     profile: str = Field(max_length=120)
     name: str = Field(default="", max_length=200)
     state: State
-    started: float
-    ended: float
+    started: float = Field(ge=0, le=LATEST)
+    ended: float = Field(ge=0, le=LATEST)
     stamp: Stamp
     settings: Facts = Field(default_factory=dict)
     points: list[Point] = Field(default_factory=list)

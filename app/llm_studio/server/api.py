@@ -29,6 +29,7 @@ from llm_studio.schema import (
     Status,
 )
 from llm_studio.server.agent_routes import agent_routes
+from llm_studio.server.bench_look_routes import bench_look_routes
 from llm_studio.server.bench_routes import bench_routes
 from llm_studio.server.chat_routes import chat_routes
 from llm_studio.server.hub_routes import hub_routes
@@ -208,6 +209,7 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
     api.include_router(image_routes(studio))
     bench = Bench(studio)
     api.include_router(lab_routes(Laboratory(studio, bench)))
+    api.include_router(bench_look_routes(bench))
     api.include_router(bench_routes(bench))
     api.include_router(sample_routes(studio))
     api.include_router(chat_routes(studio))

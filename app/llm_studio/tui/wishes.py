@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llm_studio.config_file import write_setting
 from llm_studio.errors import StudioError
@@ -84,6 +84,12 @@ class Wishes:
         self._mine.add(job.id)
         self._app.link.begun(job)
 
+    async def bench(self, suite: str, body: dict[str, Any]) -> None:
+        """Begin a benchmark."""
+        job = Job.of(await self._app.wire.ask("POST", f"/bench/{suite}", body, within=120))
+        self._mine.add(job.id)
+        self._app.link.begun(job)
+
     async def cancel(self, job: Job | None = None) -> None:
         """Cancel a job; unless told, the load, switch or stop that is under way."""
         job = job or self._app.view.job("switch") or self._app.view.job("stop")
@@ -107,6 +113,8 @@ class Wishes:
             self._app.tell(f"{job.title.removeprefix('Serve ')} is ready")
         elif job.state == "done" and job.kind == "download":
             self._app.tell(f"{job.title.removeprefix('Get ')} is here")
+        elif job.state == "done" and job.kind == "bench":
+            self._app.tell(f"{job.title}: {job.message}")
         elif job.state == "cancelled":
             self._app.tell(f"{job.title}: cancelled")
 

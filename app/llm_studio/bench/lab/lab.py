@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_studio.bench.bench import Bench
+from llm_studio.bench.estimate import estimate
 from llm_studio.bench.lab.grid import require_modest, variants_of
 from llm_studio.bench.lab.ranking import By, candidate, ranking, winner
 from llm_studio.bench.lab.record import Lab, Labs, Variant
@@ -178,7 +179,7 @@ class Laboratory:
             took = [each.seconds for each in lab.variants if each.state == "measured"]
             if took and (lab.profile, lab.full) == (profile, full):
                 return sum(took) / len(took)
-        return self._bench.estimate("speed", profile, quick=not full)
+        return estimate(self._bench.overview.all(), "speed", profile, quick=not full).seconds
 
 
 def _suite(lab: Lab) -> SpeedSuite:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from llm_studio.tui.panes.monitor.graph import Span
+from llm_studio.tui.widgets.graph import Span
 from llm_studio.tui.wire import Wire
 
 WINDOWS = (60, 300, 900, 3600, 6 * 3600, 24 * 3600)

@@ -8,7 +8,7 @@ from typing import Any
 
 from llm_studio.tui.figures import gib
 from llm_studio.tui.panes.monitor.curves import Curves, clock, value_of, window_name
-from llm_studio.tui.panes.monitor.graph import ROLES, Line, drawn
+from llm_studio.tui.widgets.graph import ROLES, Line, drawn, round_up
 from llm_studio.tui.widgets.painted import Part, fitted
 
 GiB = 1 << 30
@@ -78,7 +78,7 @@ def rows_of(
         for i, (label, name) in enumerate(panel.series)
     ]
     seen = [span[1] for line in lines for span in line.spans if span is not None]
-    top = panel.top or _round_up(max(seen, default=0))
+    top = panel.top or round_up(max(seen, default=0))
     column = None if cursor is None else min(int(cursor * width), width - 1)
     moment = end if cursor is None else end - curves.window * (1 - (column or 0) / width)
     graph = drawn(lines, width, max(height - 2, 1), top, column)
@@ -128,15 +128,3 @@ def _axis(curves: Curves, width: int, end: float, column: int | None) -> list[Pa
         role = "accent" if graves.get(at) == "info" else role
         parts.append((text[at], role))  # type: ignore[arg-type]
     return [*parts, (fitted(right, min(len(right), width)), "dim")]
-
-
-def _round_up(value: float) -> float:
-    """The next figure that people like to read on an axis."""
-    if value <= 0:
-        return 1.0
-    scale = 1.0
-    while scale * 10 <= value:
-        scale *= 10
-    while scale > value:
-        scale /= 10
-    return next(scale * step for step in (1, 2, 2.5, 5, 10) if scale * step >= value)

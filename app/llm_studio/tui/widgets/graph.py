@@ -65,3 +65,15 @@ def _row(bits: Sequence[int], roles: Sequence[Role], cursor: int | None) -> list
         else:
             parts.append((text, role))
     return parts
+
+
+def round_up(value: float) -> float:
+    """The next figure that people like to read on an axis."""
+    if value <= 0:
+        return 1.0
+    scale = 1.0
+    while scale * 10 <= value:
+        scale *= 10
+    while scale > value:
+        scale /= 10
+    return next(scale * step for step in (1, 2, 2.5, 5, 10) if scale * step >= value)
