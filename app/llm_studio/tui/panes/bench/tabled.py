@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from llm_studio.tui.widgets.painted import Part, fitted
 
 GAP = 2
-LEAST = 12
+LEAST = 18
 """Cells that the first column keeps."""
 
 
