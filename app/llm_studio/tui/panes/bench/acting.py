@@ -116,9 +116,10 @@ class Acting(Pane):
             field.value = ""
             field.display = False
             self.start_here()
+            self._show()
         else:
             self._marked.clear()
-        self._show()
+            self._show()
 
     # Running
 
