@@ -184,7 +184,7 @@ async def test_a_run_that_ends_gives_way_to_its_result(measured: ScriptedStudio)
         tell(measured, OLD, NEW, result)
         measured.answers["/bench/running"] = []
         measured.job("b1", "done", kind="bench", title="Speed of alpha", message="1 of 1 measured")
-        await look.until(lambda: "took 12 min" in look.text and "answer 128" in look.text)
+        await look.until(lambda: "took 12 min" in look.text and "Esc back" in look.text)
         await look.press("escape")
         await look.until("41.0 tok/s")
 
