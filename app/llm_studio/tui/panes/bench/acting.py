@@ -34,6 +34,8 @@ class Acting(Pane):
         self._order = "age"
         self._opened = ""
         """What is shown whole: a result, a run that goes on, or a sheet of several."""
+        self._before: set[str] = set()
+        """The results that there were when a run that goes on was opened."""
         self._jobs: list[Job] = []
         self._wanted: Wanted | None = None
         """What was chosen the last time."""
@@ -90,7 +92,9 @@ class Acting(Pane):
             self.studio.do(self._open(self.key))
 
     async def _open(self, key: str) -> None:
-        if not key.startswith(JOB):
+        if key.startswith(JOB):
+            self._before = {run["id"] for run in self._record.runs or ()}
+        else:
             await self._record.whole(self.studio.wire, key)
         self._show_whole(key, self._draw_of(key, short=False))
 

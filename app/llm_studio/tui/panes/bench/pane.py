@@ -58,7 +58,9 @@ class BenchPane(Acting):
         self._seen: object = None
         self._trouble = ""
         self._stale = True
-        """Whether the results are to be read again."""
+        """Whether the results are to be read again, or"""
+        self._reading = False
+        """are being read."""
         self._news = asyncio.Event()
         self._worker: Worker[None] | None = None
 
@@ -108,8 +110,11 @@ class BenchPane(Acting):
     async def _read(self) -> None:
         wire, record = self.studio.wire, self._record
         if self._stale:
-            self._stale = False
-            await record.read(wire)
+            self._stale, self._reading = False, True
+            try:
+                await record.read(wire)
+            finally:
+                self._reading = False
             self._show()
             await record.read_changes(wire)
         if self._jobs or record.running:
@@ -163,19 +168,13 @@ class BenchPane(Acting):
         if self.job is not None:
             draw = self._draw_of(self._opened, short=False)
             self.query_one("#whole", Scroll).show(self._opened, draw)
-            return
-        partial = self._record.running.get(self._opened.removeprefix(JOB))
-        if self._stale or self._record.runs is None:
-            return
-        result = next(
-            (
-                run["id"]
-                for run in self._record.runs
-                if partial
-                and (run["profile"], run["started"]) == (partial["profile"], partial["started"])
-            ),
-            "",
-        )
+        elif not self._stale and not self._reading:
+            self._open_result()
+
+    def _open_result(self) -> None:
+        """Of the run that was shown and has ended."""
+        new = [run["id"] for run in self._record.runs or () if run["id"] not in self._before]
+        result = new[-1] if new else ""
         self._close()
         if result:
             self.query_one(Listing).go_to(result)
