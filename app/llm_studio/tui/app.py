@@ -216,6 +216,9 @@ class StudioApp(TerminalApp[None]):
         if id_ == self._pane_id:
             return
         if self.pane is not None:
+            # Before it is hidden: else what had the focus hands it to a neighbour in there, and on
+            # a busy machine that comes after the next pane took it.
+            self.screen_stack[0].set_focus(None)
             self.pane.display = False
         if self._awake is not None:
             self._awake.rest()
@@ -335,6 +338,12 @@ class StudioApp(TerminalApp[None]):
 
     async def action_quit(self) -> None:
         self.do(self.wishes.quit())
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            # What is typed on is for the screen that the last key opened, once it can take it.
+            await self.screen._mounted_event.wait()
+        await super().on_event(event)
 
     def on_app_focus(self, event: events.AppFocus) -> None:
         """Somebody comes back to this terminal: files may have changed meanwhile."""

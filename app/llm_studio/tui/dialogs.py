@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 from llm_studio.errors import StudioError
 from llm_studio.tui.widgets.listing import Column, Listing, Row
 from llm_studio.tui.widgets.painted import Role
+from llm_studio.tui.widgets.typing import Field
 
 STAY = "stay"
 """The choice that changes nothing, as leaving the question does."""
@@ -134,7 +135,7 @@ class Ask(Dialog):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(Content(self._title), classes="title")
-            yield Input(self._value)
+            yield Field(self._value)
             yield Static(Content(self._text), classes="quiet last")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

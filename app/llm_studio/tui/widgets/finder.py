@@ -15,6 +15,7 @@ from textual.widgets import Input
 
 from llm_studio.tui.widgets.listing import Column, Listing, Row
 from llm_studio.tui.widgets.painted import Role
+from llm_studio.tui.widgets.typing import Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Finder(ModalScreen[str]):
             Column("", right=True, yields=2),
         )
         with Vertical():
-            yield Input(placeholder=self._hint, select_on_focus=False)
+            yield Field(placeholder=self._hint, select_on_focus=False)
             yield FoundListing(columns, titled=False)
 
     def on_mount(self) -> None:

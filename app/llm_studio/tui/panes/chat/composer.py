@@ -8,11 +8,11 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widgets import TextArea
 
 from llm_studio.tui.actions import Action
 from llm_studio.tui.panes.chat import WRITING
 from llm_studio.tui.panes.chat.model import shown
+from llm_studio.tui.widgets.typing import Page
 
 LARGE = 4_000
 MANY = 40
@@ -21,14 +21,14 @@ HIGHEST = 8
 
 
 def _binding(action: Action) -> Binding:
-    # Before TextArea itself, to which Enter is a new line.
+    # Before the page itself, to which Enter is a new line.
     return Binding(
         action.keys, action.method, action.footer or action.title, id=action.id,
         show=bool(action.footer), tooltip=action.doc, priority=True,
     )  # fmt: skip
 
 
-class Composer(TextArea):
+class Composer(Page):
     DEFAULT_CSS = """
     Composer, Composer:focus {
         height: 1; border: none; padding: 0 1; background: $panel; color: $foreground;

@@ -21,6 +21,7 @@ from llm_studio.tui.figures import ago
 from llm_studio.tui.panes.chat.feed import ask
 from llm_studio.tui.widgets.finder import FoundListing
 from llm_studio.tui.widgets.listing import Column, Listing, Row
+from llm_studio.tui.widgets.typing import Field
 
 if TYPE_CHECKING:
     from llm_studio.tui.app import StudioApp
@@ -69,7 +70,7 @@ class Conversations(ModalScreen[str]):
             Column("", right=True, yields=2),
         )
         with Vertical():
-            yield Input(placeholder="Words of the conversation", select_on_focus=False)
+            yield Field(placeholder="Words of the conversation", select_on_focus=False)
             yield FoundListing(columns, titled=False)
             yield Static(Content("Enter opens · Ctrl+R renames · Ctrl+D deletes · Esc goes back"))
 

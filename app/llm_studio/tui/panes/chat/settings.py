@@ -16,6 +16,7 @@ from llm_studio.errors import UsageError
 from llm_studio.text import untrusted, untrusted_line
 from llm_studio.tui.dialogs import Answer, Ask, Choice, Dialog, Question
 from llm_studio.tui.widgets.listing import Column, Listing, Row
+from llm_studio.tui.widgets.typing import Page
 
 if TYPE_CHECKING:
     from llm_studio.tui.app import StudioApp
@@ -167,7 +168,7 @@ class LongText(Dialog):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(Content(self._title), classes="title")
-            yield TextArea(
+            yield Page(
                 untrusted(self._value), soft_wrap=True, compact=True, show_line_numbers=False
             )
             told = f"{self._text} Ctrl+S keeps it, Esc does not; left empty, there is none."

@@ -33,6 +33,7 @@ from llm_studio.tui.panes.logs.saving import written
 from llm_studio.tui.panes.logs.status import LogStatus, told_of
 from llm_studio.tui.panes.logs.view import TIMES, LogView
 from llm_studio.tui.view import View
+from llm_studio.tui.widgets.typing import Field
 
 WIDE = 110
 """Columns from which what a line means stands beside the log."""
@@ -60,7 +61,7 @@ class LogsPane(Pane):
         yield LogView(self._lines)
         yield Explanation()
         yield Static(id="empty")
-        yield Input(select_on_focus=True)
+        yield Field(select_on_focus=True)
         yield LogStatus()
 
     @property

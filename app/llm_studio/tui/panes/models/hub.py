@@ -18,6 +18,7 @@ from llm_studio.tui.figures import size
 from llm_studio.tui.panes.models.rough_fit import Memory, guess
 from llm_studio.tui.widgets.finder import FoundListing
 from llm_studio.tui.widgets.listing import Column, Listing, Row
+from llm_studio.tui.widgets.typing import Field
 
 REPOSITORIES = (
     Column("REPOSITORY", flexible=True, least=20, fills=True),
@@ -63,7 +64,7 @@ class HubScreen(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Input(placeholder="Search the hub: words, or OWNER/NAME", select_on_focus=False)
+            yield Field(placeholder="Search the hub: words, or OWNER/NAME", select_on_focus=False)
             yield Static(id="told")
             yield FoundListing(REPOSITORIES)
             yield Static(id="machine")

@@ -25,6 +25,7 @@ from llm_studio.tui.panes.models.table import COLUMNS, ORDERS, Used, columns_for
 from llm_studio.tui.view import Job, Profile, View
 from llm_studio.tui.widgets.finder import Finder, Item
 from llm_studio.tui.widgets.listing import Listing
+from llm_studio.tui.widgets.typing import Field
 
 WIDE, VAST = 110, 180
 """Columns from which the sheet stands beside the table, and from which the table gets more."""
@@ -60,7 +61,7 @@ class ModelsPane(Acting):
         """Downloads that were under way at the last look."""
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="Filter: words, or #tag", id="filter", select_on_focus=False)
+        yield Field(placeholder="Filter: words, or #tag", id="filter", select_on_focus=False)
         with Container(id="columns"):
             with Vertical(id="table"):
                 yield Listing(COLUMNS)

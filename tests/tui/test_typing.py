@@ -1,0 +1,37 @@
+"""Keys that come together do what they would have done one by one."""
+
+from __future__ import annotations
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.widgets import Input, TextArea
+
+from llm_studio.tui.widgets.typing import Field, Page
+
+pytestmark = pytest.mark.anyio
+
+
+class Fields(App[None]):
+    def compose(self) -> ComposeResult:
+        yield Field("what was there")
+        yield Page("what was there")
+
+
+@pytest.mark.parametrize("kind", [Field, Page])
+async def test_keys_of_one_burst_work_in_their_order(kind: type[Input | TextArea]) -> None:
+    app = Fields()
+    async with app.run_test() as pilot:
+        field = app.query_one(kind)
+        field.focus()
+        await pilot.pause()
+        keys = ["end", "ctrl+u", *"abx", "backspace", "c", "home", ">", "end", "left", "delete", "d"]
+        for key in keys:  # all are there before the first one is looked at
+            app._driver.process_message(_pressed(key))  # type: ignore[union-attr]
+        await pilot.pause()
+        assert (field.value if isinstance(field, Input) else field.text) == ">abd"
+
+
+def _pressed(key: str):  # type: ignore[no-untyped-def]
+    from textual.events import Key
+
+    return Key(key, key if len(key) == 1 else None)
