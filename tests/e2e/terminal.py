@@ -68,6 +68,16 @@ class Terminal:
             if key == ESCAPE:
                 self._take(0.2)  # or it would be taken for the begin of another key
 
+    def insist(self, key: str, what: str | Callable[[], object], *, every: float = 3.0) -> None:
+        """Press a key until it does something: some programs draw before they listen."""
+        end = time.monotonic() + LIMIT
+        while time.monotonic() < end:
+            self.press(key)
+            with suppress(AssertionError):
+                self.until(what, every)
+                return
+        self.until(what, 0)
+
     @property
     def lines(self) -> list[str]:
         return [line.rstrip() for line in self._pyte.display]

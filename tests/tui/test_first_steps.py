@@ -7,6 +7,7 @@ from tests.tui.looking import opened
 from tests.tui.monitoring import GiB, gpu, sample
 from tests.tui.scripted_studio import ScriptedStudio, profile
 
+from llm_studio.tui.panes.models.pane import ModelsPane
 from llm_studio.tui.widgets.listing import Listing
 
 pytestmark = pytest.mark.anyio
@@ -101,3 +102,17 @@ async def test_the_cursor_goes_over_the_ways_that_there_are(bare: ScriptedStudio
         await look.press("escape", "down", "enter")
         await look.until(lambda: bare.asked("POST", "/switch") == [{"model": "demo"}])
         assert bare.asked("POST", "/downloads") == []
+
+
+async def test_what_is_read_late_does_not_take_the_focus_back(bare: ScriptedStudio) -> None:
+    async with opened(bare) as look:
+        await look.until("No model of yours is here yet")
+        models = look.app.query_one(ModelsPane)
+        await look.press("3")
+        logs = look.app.query_one("#pane-logs")
+        await look.until(lambda: logs.has_focus_within)
+        models._looks_around = True
+        models._show_rows()
+        await look.pilot.pause()
+        assert not models.has_class("-empty")
+        assert logs.has_focus_within

@@ -24,7 +24,19 @@ async def test_keys_of_one_burst_work_in_their_order(kind: type[Input | TextArea
         field = app.query_one(kind)
         field.focus()
         await pilot.pause()
-        keys = ["end", "ctrl+u", *"abx", "backspace", "c", "home", ">", "end", "left", "delete", "d"]
+        keys = [
+            "end",
+            "ctrl+u",
+            *"abx",
+            "backspace",
+            "c",
+            "home",
+            ">",
+            "end",
+            "left",
+            "delete",
+            "d",
+        ]
         for key in keys:  # all are there before the first one is looked at
             app._driver.process_message(_pressed(key))  # type: ignore[union-attr]
         await pilot.pause()

@@ -142,23 +142,14 @@ def _way_out(gateway: str) -> Iterator[str]:
 
 
 def _handed_over(launch: Launch, socket: str) -> int:
-    """Ctrl-C and its like are the agent's; what would end us ends it first."""
+    """What would end us ends the agent first."""
     process: subprocess.Popen[bytes] | None = None
 
     def pass_on(number: int, _: object) -> None:
         if process is not None:
             process.send_signal(number)
 
-    # Handlers of ours, not SIG_IGN: those the agent would inherit.
-    kept = {
-        number: signal.signal(number, handler)
-        for number, handler in (
-            (signal.SIGINT, lambda *_: None),
-            (signal.SIGQUIT, lambda *_: None),
-            (signal.SIGTERM, pass_on),
-            (signal.SIGHUP, pass_on),
-        )
-    }
+    kept = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         with _terminal_restored():
             process = subprocess.Popen(
@@ -175,6 +166,20 @@ def _handed_over(launch: Launch, socket: str) -> int:
         for number, handler in kept.items():
             signal.signal(number, handler)
     return code if code >= 0 else 128 - code
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C and its like are the agent's, and one too many must not cost the end of a session."""
+    # Handlers of ours, not SIG_IGN: that the agent would inherit.
+    kept = {
+        number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGQUIT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -63,7 +63,8 @@ def run(agent: Agent, arguments: argparse.Namespace, passed_on: Sequence[str]) -
     if arguments.dry_run:
         return _print_plan(launch)
     _accept(launch, project, arguments)
-    return _session(client, settings, launch, session)
+    with launching.undisturbed():
+        return _session(client, settings, launch, session)
 
 
 def provide(client: Client, agent: Agent, profile: str) -> None:

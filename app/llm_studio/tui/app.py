@@ -216,9 +216,6 @@ class StudioApp(TerminalApp[None]):
         if id_ == self._pane_id:
             return
         if self.pane is not None:
-            # Before it is hidden: else what had the focus hands it to a neighbour in there, and on
-            # a busy machine that comes after the next pane took it.
-            self.screen_stack[0].set_focus(None)
             self.pane.display = False
         if self._awake is not None:
             self._awake.rest()

@@ -56,12 +56,28 @@ async def _here(agent: str, directory: Path) -> None:
             cwd=directory,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
-        code = await process.wait()
-        if code:
+        if await process.wait():
             print("Enter returns to llm-studio. ", end="", flush=True)
-            await asyncio.to_thread(sys.stdin.readline)
+            await _enter_or_ctrl_c()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+async def _enter_or_ctrl_c() -> None:
+    loop, pressed = asyncio.get_running_loop(), asyncio.Event()
+    terminal = sys.__stdin__.fileno() if sys.__stdin__ else 0
+
+    def entered() -> None:
+        os.read(terminal, 4096)  # or the UI would take it for a key of its own
+        pressed.set()
+
+    loop.add_reader(terminal, entered)
+    loop.add_signal_handler(signal.SIGINT, pressed.set)
+    try:
+        await pressed.wait()
+    finally:
+        loop.remove_reader(terminal)
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 def window_command(agent: str, directory: Path) -> list[str]:

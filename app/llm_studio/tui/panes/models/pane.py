@@ -143,7 +143,9 @@ class ModelsPane(Acting):
         if empty != steps.display:  # not by a class, which would style all that is inside anew
             steps.display, self.query_one("#columns").display = empty, not empty
             self.studio.refresh_bindings()
-            if not self.query_one("#filter").has_focus and self.screen.is_current:
+            # What is read late comes when another pane has the focus by now.
+            here = self.display and self.screen.is_current
+            if here and not self.query_one("#filter").has_focus:
                 self.start_here()
 
     def _tell_why_empty(self, view: View) -> None:
