@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from llm_studio.agents import jail
+from llm_studio.agents import jail, no_typing
 from llm_studio.agents.agent import Agent, Place, Seat, Setup
 from llm_studio.agents.bridge import Bridge
 from llm_studio.agents.environment import environment_for
@@ -49,7 +49,7 @@ class Launch:
             return JAILED
         return OWN if self.setup.own_sandbox else NONE
 
-    def command(self, socket: str) -> list[str]:
+    def command(self, socket: str, no_typing: str) -> list[str]:
         words = [str(self.program), *self.setup.arguments, *self.arguments]
         if not self.place.jailed:
             return words
@@ -61,6 +61,7 @@ class Launch:
             readable=[self.program.resolve()],
             socket=socket,
             port=urlsplit(self.seat.gateway).port or 80,
+            no_typing=no_typing,
         )
 
     def environment(self, caller: Mapping[str, str]) -> dict[str, str]:
@@ -82,15 +83,15 @@ def prepare(
     """Everything but the start; nothing is written."""
     if agent.configure is None:
         raise NotReady(f"{agent.title} cannot use a local model", why=agent.note)
+    # What an agent leaves in its folder (hooks, servers to start) must not run unfenced later.
+    folder = state / "agents" / (agent.id if jailed else f"{agent.id}-unfenced")
     for word in arguments:
         if word.partition("=")[0] in agent.refused:
             raise UsageError(
                 f"{word.partition('=')[0]} is set by llm-studio",
                 why="It holds what keeps the agent local and fenced in.",
-                hint=f"What {agent.title} keeps of your own settings is in "
-                f"{state / 'agents' / agent.id}",
+                hint=f"What {agent.title} keeps of your own settings is in {folder}",
             )
-    folder = state / "agents" / agent.id
     if jailed:  # there is another loopback in there, which has the gateway alone
         port = urlsplit(seat.gateway).port
         seat = replace(seat, gateway=f"http://127.0.0.1:{port}")
@@ -151,11 +152,12 @@ def _handed_over(launch: Launch, socket: str) -> int:
 
     kept = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        with _terminal_restored():
+        with _terminal_restored(), _filter(launch.place.jailed) as files:
             process = subprocess.Popen(
-                launch.command(socket),
+                launch.command(socket, "".join(map(str, files))),
                 env=launch.environment(os.environ),
                 cwd=launch.place.project,
+                pass_fds=files,
             )
             code = process.wait()
     except OSError as error:
@@ -166,6 +168,16 @@ def _handed_over(launch: Launch, socket: str) -> int:
         for number, handler in kept.items():
             signal.signal(number, handler)
     return code if code >= 0 else 128 - code
+
+
+@contextlib.contextmanager
+def _filter(jailed: bool) -> Iterator[tuple[int, ...]]:
+    files = (no_typing.opened(),) if jailed else ()
+    try:
+        yield files
+    finally:
+        for file in files:
+            os.close(file)
 
 
 @contextlib.contextmanager

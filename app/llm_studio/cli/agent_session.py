@@ -218,7 +218,7 @@ def _print_plan(launch: Launch) -> int:
     say(f"  {untrusted_line(shlex.join(words), limit=4000)}")
     if launch.place.jailed:
         say("within:")
-        fence = launch.command("GATEWAY_SOCKET")
+        fence = launch.command("GATEWAY_SOCKET", "FILTER")
         said = shlex.join(fence[: len(fence) - len(words)])
         say(f"  {untrusted_line(said, limit=20_000)}")
     say("environment (nothing else is passed on):")
