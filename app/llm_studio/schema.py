@@ -219,7 +219,7 @@ class AgentStatus(Wire):
     path: str
     version: str
     tested: str
-    """The version that llm-studio's own tests ran; empty where only its requests were replayed."""
+    """The version that really ran; empty where only what is written for it was looked at."""
     old: bool
     install: str
     note: str

@@ -1,7 +1,9 @@
-"""Other agents for real, where they are installed: `npm install -g @openai/codex opencode-ai`."""
+"""Other agents for real, where they are installed: `npm install -g @openai/codex opencode-ai
+@qwen-code/qwen-code`, `pip install aider-chat` in an environment of its own."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -56,3 +58,33 @@ def test_opencode_asks_the_model_that_is_served(others: AgentUser, model: Script
     assert code == 0, err
     assert "what it says" in out
     assert {each.path for each in model.inferences()} == {"/v1/chat/completions"}
+
+
+def test_qwen_code_works_in_the_project_and_nowhere_else(
+    others: AgentUser, model: ScriptedModel
+) -> None:
+    _require("qwen")
+    outside = others.user.home / "outside.txt"
+    call = {"command": f"echo made > made.txt; echo x > {outside}", "is_background": False}
+    code, out, err = others.run(
+        "agent", "run", "qwen", "-p", f"call run_shell_command {json.dumps(call)}",
+        "--approval-mode", "yolo",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "RESULT" in out
+    assert (others.project / "made.txt").read_text() == "made\n"
+    assert not outside.exists()
+    assert {each.path for each in model.inferences()} == {"/v1/chat/completions"}
+    assert "1 answer that called tools" in err
+
+
+def test_aider_asks_the_model_that_is_served(others: AgentUser, model: ScriptedModel) -> None:
+    _require("aider")
+    code, out, err = others.run(
+        "agent", "run", "aider", "--yes-always", "--no-git", "--message", "say hello"
+    )
+    assert code == 0, err
+    assert "RESULT" in out
+    (asked,) = model.inferences()
+    assert asked.body["model"] == "llm-studio"
+    assert "costs" not in out, "it knows that nothing is paid for"

@@ -47,7 +47,7 @@ async def test_agents_and_their_sessions_are_listed(studio: ScriptedStudio) -> N
     async with opened(studio) as look:
         await look.press("6")
         await look.until("answering")
-        for word in ("1.2.3", "not installed", "in editors", "cannot", "40,500", "75%"):
+        for word in ("1.2.3", "not installed", "by hand", "cannot", "40,500", "75%"):
             assert word in look.text, word
         assert "Give it more context." in look.text
         assert "/src/project" in look.text

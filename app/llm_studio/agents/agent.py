@@ -82,7 +82,7 @@ class Agent:
     dialect: Dialect = ""
     """The API that it speaks; empty where it cannot use a local model."""
     tested: str = ""
-    """The version that the tests ran; empty where only its requests were replayed."""
+    """The version that really ran; empty where only what is written for it was looked at."""
     oldest: tuple[int, ...] = ()
     least_context: int = 16384
     """Below this its first request leaves no room to work in."""

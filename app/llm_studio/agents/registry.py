@@ -19,7 +19,7 @@ from llm_studio.agents.agent import Agent
 from llm_studio.errors import NotFound, NotReady, did_you_mean
 from llm_studio.text import untrusted_line
 
-VERSION_SECONDS = 10.0
+VERSION_SECONDS = 20.0
 _PLACES = (".local/bin", ".claude/local", ".opencode/bin", ".npm-global/bin")
 """Where installers put programs without telling the shell."""
 
@@ -66,7 +66,12 @@ def program_of(agent: Agent) -> Path | None:
 def installed(agent: Agent) -> Installed | None:
     """Its program, if it is here, and the version that it tells; this runs it."""
     path = program_of(agent)
-    return Installed(path, _version(str(path), path.stat().st_mtime)) if path else None
+    if path is None:
+        return None
+    key = (str(path), path.stat().st_mtime)
+    if not _versions.get(key):  # one that answered too late is asked again
+        _versions[key] = _version(key[0])
+    return Installed(path, _versions[key])
 
 
 def all_installed(among: Iterable[Agent]) -> dict[str, Installed]:
@@ -97,8 +102,10 @@ def too_old(agent: Agent, version: str) -> bool:
     return bool(agent.oldest and numbers and numbers < agent.oldest)
 
 
-@cache
-def _version(path: str, _changed: float) -> str:
+_versions: dict[tuple[str, float], str] = {}
+
+
+def _version(path: str) -> str:
     try:
         told = subprocess.run(
             [path, "--version"], capture_output=True, text=True, errors="replace",

@@ -26,11 +26,11 @@ def listing(*, as_json: bool) -> int:
         return 0
     rows: list[list[Cell | str]] = []
     for each in found:
-        here = each.version or "yes" if each.installed else "editor" if not each.launched else "no"
+        here = each.version or "yes" if each.installed else "by hand" if not each.launched else "no"
         style = "green" if each.installed else "dim"
         if not each.possible:
             here, style = "cannot", "red"
-        tested = each.tested or ("replayed" if each.possible else "—")
+        tested = each.tested or ("config only" if each.possible else "—")
         told = each.note if each.installed or not each.install else f"{each.install}  {each.note}"
         rows.append([each.id, each.title, Cell(here, style), tested, told.strip()])
     table(

@@ -44,6 +44,7 @@ AGENT = Agent(
     command="aider",
     install="uv tool install --python 3.12 aider-chat",
     dialect="chat",
+    tested="0.86.2",
     least_context=8192,
     note="It keeps its history in the project, in files .aider.*",
     configure=configure,

@@ -54,7 +54,7 @@ AGENT = Agent(
     command="codex",
     install="npm install -g @openai/codex",
     dialect="responses",
-    tested="0.169.0",
+    tested="0.171.0",
     note="It sends two developer messages first, which some templates refuse.",
     configure=configure,
 )

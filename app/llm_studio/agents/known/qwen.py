@@ -39,5 +39,6 @@ AGENT = Agent(
     command="qwen",
     install="npm install -g @qwen-code/qwen-code",
     dialect="chat",
+    tested="0.15.10",
     configure=configure,
 )

@@ -39,7 +39,7 @@ def agent_rows(agents: Iterable[Told], sessions: Sequence[Told]) -> list[Row]:
                 (
                     (agent["title"], ""),
                     _here(agent),
-                    (agent["tested"] or ("replayed" if agent["possible"] else ""), "dim"),
+                    (agent["tested"] or ("config only" if agent["possible"] else ""), "dim"),
                     (str(running) if running else "", "accent"),
                     (_how(agent), "dim"),
                 ),
@@ -52,7 +52,7 @@ def _here(agent: Told) -> Part:
     if not agent["possible"]:
         return "cannot", "bad"
     if not agent["launched"]:
-        return "in editors", "dim"
+        return "by hand", "dim"
     if not agent["installed"]:
         return "not installed", "dim"
     return agent["version"] or "installed", "warn" if agent["old"] else "good"
