@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -108,6 +109,20 @@ async def test_a_message_may_be_large_and_other_bodies_may_not(face: Face) -> No
     ]})  # fmt: skip
     assert sent["message"]["attachments"] == [{"name": "a.txt", "kind": "text", "size": 2_000_000}]
     assert (await face.socket.post("/switch", json={"model": large})).status_code == 413
+
+
+async def test_a_picture_can_be_had_again(face: Face) -> None:
+    talk = f"/conversations/{(await face.ask('POST', '/conversations', {}))['summary']['id']}"
+    sent = await face.ask("POST", f"{talk}/messages", {"text": "x", "attachments": [
+        {"name": "a.txt", "text": "words"},
+        {"name": "p.svg", "image": base64.b64encode(b"<svg/>").decode(), "media": "image/svg+xml"},
+    ]})  # fmt: skip
+    route = f"{talk}/messages/{sent['message']['id']}/attachments"
+    picture = await face.socket.get(f"{route}/1")
+    assert picture.content == b"<svg/>"
+    assert picture.headers["content-type"] == "application/octet-stream"
+    for other in ("0", "2", "-1"):
+        assert (await face.socket.get(f"{route}/{other}")).status_code in (404, 422)
 
 
 async def test_what_cannot_be(face: Face) -> None:

@@ -7,11 +7,12 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Path, Query
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from llm_studio.errors import NotFound
 from llm_studio.schema_chat import (
     LONGEST,
     ChatFacts,
@@ -138,6 +139,21 @@ def chat_routes(studio: Studio) -> APIRouter:
         conversation = await chats.get(id_)
         await chats.remove_message(conversation, number)
         return conversation.told()
+
+    @routes.get(
+        "/{id_}/messages/{number}/attachments/{place}",
+        response_class=Response,
+        summary="A picture that went with a message, the first being 0",
+    )
+    async def picture(id_: str, number: int, place: Annotated[int, Path(ge=0)]) -> Response:
+        conversation = await chats.get(id_)
+        message = conversation.messages.get(number)
+        went = message.attachments[place : place + 1] if message else ()
+        if not went or not went[0].picture:
+            raise NotFound("No such picture went with that message")
+        data = await chats.archive.picture(conversation, went[0].picture)
+        # Never as a type that a browser would show: it came from anywhere.
+        return Response(data, media_type="application/octet-stream")
 
     @routes.get(
         "/{id_}/messages/{number}/events",

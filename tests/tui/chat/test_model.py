@@ -31,7 +31,11 @@ def test_a_conversation_is_read_off_the_wire() -> None:
     talk.take(told.model_dump())
     (read,) = talk.path
     assert (talk.title, talk.private, talk.unsaved) == ("T", True, "full")
-    assert (read.text, read.attachments, read.tools) == ("x\ny␛", ["a␊"], [("n", "{}")])
+    assert (read.text, [each.told for each in read.attachments], read.tools) == (
+        "x\ny␛",
+        ["a␊ (1 B)"],
+        [("n", "{}")],
+    )
     assert (read.state, read.cause, read.error, read.left_out) == ("failed", "engine", "e", 2)
     assert read.figures.speed == 4.0
     talk.take(told.model_dump())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from tests.standins.chatty_engine import Script, text, thought
 from tests.tui.chat.conftest import House
 from tests.tui.looking import Look
@@ -277,7 +278,7 @@ async def test_taking_along(served: House, home_folder: Path) -> None:
 
 async def test_a_picture_needs_a_model_that_sees(served: House, home_folder: Path) -> None:
     picture = home_folder / "p.png"
-    picture.write_bytes(b"\x89PNG\r\n\x1a\n....")
+    Image.new("RGB", (80, 40), (250, 0, 0)).save(picture)
     async with served.chatting() as (look, pane):
         await look.press("escape", "a")
         await look.until("Attach a file")
@@ -295,6 +296,24 @@ async def test_a_picture_needs_a_model_that_sees(served: House, home_folder: Pat
         await look.until(lambda: served.engine.asked)
         part = served.engine.asked[-1]["messages"][0]["content"][0]
         assert part["image_url"]["url"].endswith(base64.b64encode(picture.read_bytes()).decode())
+        await look.until("+ p.png (picture, ")
+        await look.until("▀" * 20)
+        strips = look.app.screen._compositor.render_strips()
+        drawn = {str(each.style) for strip in strips for each in strip if "▀" in each.text}
+        assert drawn == {"#fa0000 on #fa0000"}
+
+
+async def test_what_is_no_picture_is_told_by_its_name(served: House) -> None:
+    made = await served.wire.ask("POST", "/conversations", {})
+    talk = f"/conversations/{made['summary']['id']}"
+    image = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(5000)).decode()
+    given = {"name": "broken.png", "image": image, "media": "image/png"}
+    await served.wire.ask("POST", f"{talk}/messages", {"text": "x", "attachments": [given]})
+    async with served.chatting() as (look, pane):
+        await look.until("+ broken.png (picture, 5 KiB)")
+        went = pane.talk.path[0].attachments[0]
+        await look.until(lambda: went.rows == [])
+        assert "▀" not in look.text
 
 
 async def test_the_context_is_full(served: House) -> None:

@@ -42,8 +42,9 @@ class Entry:
     def _laid_out(self, width: int) -> Iterable[Row]:
         message = self.message
         yield self._head(width)
-        for name in message.attachments:
-            yield Row([("+ ", "accent"), (cut(name, width - 2), "dim")], self._under)
+        for went in message.attachments:
+            yield Row([("+ ", "accent"), (cut(went.told, width - 2), "dim")], self._under)
+            yield from went.rows or ()
         if message.role == "user":
             yield from self._said(width)
         else:

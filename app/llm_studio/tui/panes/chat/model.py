@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_studio.text import untrusted, untrusted_line
+from llm_studio.tui.figures import size
 from llm_studio.tui.panes.chat.markdown.blocks import Code
 from llm_studio.tui.panes.chat.markdown.document import Document
+from llm_studio.tui.panes.chat.markdown.rows import Row
 from llm_studio.tui.view import Told
 
 LONGEST = 1 << 26
@@ -45,6 +47,26 @@ class Figures(Told):
         return self.prompt_tokens + (self.generated_tokens or 0)
 
 
+@dataclass(slots=True)
+class Went:
+    """A file that went with a message."""
+
+    name: str
+    picture: bool
+    size: int
+    rows: list[Row] | None = None
+    """The picture, once it is drawn; nothing where it cannot be."""
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Went:
+        return cls(untrusted_line(data["name"]), data["kind"] == "image", data["size"])
+
+    @property
+    def told(self) -> str:
+        kind = "picture, " if self.picture else ""
+        return f"{self.name} ({kind}{size(self.size)})"
+
+
 @dataclass(slots=True, eq=False)
 class Message:
     """One message; `version` counts its changes."""
@@ -56,7 +78,7 @@ class Message:
     text: str = ""
     thought: str = ""
     tools: list[tuple[str, str]] = field(default_factory=list)
-    attachments: list[str] = field(default_factory=list)
+    attachments: list[Went] = field(default_factory=list)
     state: str = "done"
     cause: str = ""
     error: str = ""
@@ -87,7 +109,8 @@ class Message:
     def take(self, data: Mapping[str, Any]) -> None:
         """All but the texts, which come by pieces."""
         self.tools = _calls(data["tools"])
-        self.attachments = [untrusted_line(each["name"]) for each in data["attachments"]]
+        if len(self.attachments) != len(data["attachments"]):
+            self.attachments = [Went.of(each) for each in data["attachments"]]
         self.state, self.cause = data["state"], data["cause"]
         self.error = untrusted(data["error"], limit=2000)
         self.hint = untrusted(data["hint"], limit=1000)

@@ -24,6 +24,7 @@ from llm_studio.tui.panes.chat.feed import Follower, ask
 from llm_studio.tui.panes.chat.files import Attached, attached_text
 from llm_studio.tui.panes.chat.markdown.document import Document
 from llm_studio.tui.panes.chat.model import Message, Talk
+from llm_studio.tui.panes.chat.pictures import draw
 from llm_studio.tui.panes.chat.sending import Sending
 from llm_studio.tui.panes.chat.status import ChatStatus, status_of
 from llm_studio.tui.panes.chat.taking import Taking
@@ -32,6 +33,8 @@ from llm_studio.tui.view import View
 
 RECENT = 3600.0
 """Seconds for which a conversation is what one comes back to."""
+PICTURES = 100
+"""Of so many of the last messages pictures are drawn."""
 WIDE = 110
 """Columns from which two answers stand beside each other."""
 
@@ -170,6 +173,23 @@ class ChatPane(Acting):
                 )
                 self._followed[message] = self.run_worker(follower.run(), group="follow")
         self.redraw()
+        self._draw_pictures()
+
+    def _draw_pictures(self) -> None:
+        shown = not (self.app.no_color or self.app.has_class("-plain"))
+        unseen = [
+            message
+            for message in self.talk.path[-PICTURES:]
+            if any(each.picture and each.rows is None for each in message.attachments)
+        ]
+        if unseen and shown:
+            self.run_worker(self._drawing(unseen), group="pictures", exit_on_error=False)
+
+    async def _drawing(self, messages: list[Message]) -> None:
+        room, id_ = self.size, self.talk.id
+        for message in messages:
+            if await draw(self.studio.wire, id_, message, room.width - 6, room.height - 8):
+                self.redraw()
 
     async def begun(self) -> str:
         """The conversation's id; a new one is made where there is none."""

@@ -262,6 +262,8 @@ class Transcript(Painted, can_focus=True):
     def _style(self, names: str) -> Style:
         style = self._styles.get(names)
         if style is None:
+            if names.startswith("#"):  # of a picture: each pair of colours comes once or twice
+                return Style.parse(names)
             style = Style.null()
             for name in names.split():
                 kind = "chat" if name in _STYLES else "paint"
