@@ -14,6 +14,7 @@ from tests.standins.engine_truth import require_engine
 
 from llm_studio.models.demo.file import FILE
 from llm_studio.models.demo.script import script
+from llm_studio.place import socket_path
 
 in_both = pytest.mark.parametrize("served", BOTH, indirect=True, scope="module")
 embedded = pytest.mark.parametrize("served", BOTH[:1], indirect=True, scope="module")
@@ -165,3 +166,31 @@ def test_an_anthropic_message_with_a_tool(served: User) -> None:
     blocks = {each["type"]: each for each in told["content"]}
     assert blocks["tool_use"]["input"] == ARGUMENTS
     assert blocks["thinking"]["thinking"].strip() == script()["tools"]["thought"]
+
+
+@in_both
+def test_an_answer_that_was_cut_goes_on_where_it_was_after_its_thoughts(served: User) -> None:
+    short = {"settings": {"sampling": {"max_tokens": 120}}}
+    talk = f"/conversations/{served.ask('POST', '/conversations', short)['summary']['id']}"
+    asked = {"text": "What fits on a GPU?"}
+    (number,) = served.ask("POST", f"{talk}/messages", asked)["answers"]
+    cut = _ended(served, talk, number)
+    assert cut["state"] == "length"
+    assert cut["thought"]
+    assert cut["text"]
+    served.ask("PATCH", talk, {"settings": {"sampling": {"max_tokens": 4000}}})
+    served.ask("POST", f"{talk}/messages/{number}/continue", {})
+    whole = _ended(served, talk, number)
+    assert whole["state"] == "done"
+    assert whole["text"].startswith(cut["text"])
+    assert whole["text"].strip() == ask(served, asked["text"])["message"]["content"].strip()
+    assert whole["thought"] == cut["thought"]
+
+
+def _ended(user: User, talk: str, number: int) -> Any:
+    """The message once its stream of events is over."""
+    transport = httpx.HTTPTransport(uds=str(socket_path(user.state)))
+    with httpx.Client(transport=transport, timeout=60) as http:
+        http.get(f"http://studio{talk}/messages/{number}/events")
+    told = user.ask("GET", talk)
+    return next(each for each in told["messages"] if each["id"] == number)

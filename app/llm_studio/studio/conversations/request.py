@@ -61,7 +61,11 @@ class Request:
         return body
 
     async def _messages(self, path: list[Message]) -> list[dict[str, Any]]:
-        return await prompt.messages_of(path, self.held, self._profile, self._picture)
+        messages = await prompt.messages_of(path, self.held, self._profile, self._picture)
+        if path[-1] is self._message and self._message.thought.length:
+            # An answer is gone on with after the thoughts that led to it, not after none.
+            messages[-1]["reasoning_content"] = str(self._message.thought).strip()
+        return messages
 
 
 def _newer(path: list[Message], share: float) -> list[Message]:

@@ -203,6 +203,8 @@ def _ended(message: Message) -> str:
     if message.state == "length":
         if message.cause == "context":
             return "the context is full · z goes on from a summary, ctrl+n begins anew"
+        if not message.text:
+            return "it only thought, as long as is allowed · s allows more, r answers again"
         return "the longest answer that is allowed · c continues"
     return ""
 
