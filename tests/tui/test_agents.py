@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from tests.tui.looking import opened
 from tests.tui.scripted_studio import ScriptedStudio
 
-from llm_studio.tui.panes.agents.launch import window_command
+from llm_studio.tui.panes.agents.launch import agents_here, window_command
 
 pytestmark = pytest.mark.anyio
 
@@ -34,12 +36,15 @@ def session(**values: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _agents(studio: ScriptedStudio) -> None:
-    studio.answers["/agents"] = [
+def _agents(studio: ScriptedStudio, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = [
         agent("claude"), agent("codex", installed=False, version=""),
         agent("zed", launched=False, installed=False, note="It is an editor."),
         agent("gemini", possible=False, installed=False, note="It speaks Google's API alone."),
     ]  # fmt: skip
+    monkeypatch.setattr(
+        "llm_studio.tui.panes.agents.pane.agents_here", AsyncMock(return_value=here)
+    )
     studio.answers["/agents/sessions"] = [session()]
 
 
@@ -73,6 +78,17 @@ async def test_a_folder_that_is_none_is_told(studio: ScriptedStudio, tmp_path: P
         look.fill(str(tmp_path / "none"))
         await look.press("enter")
         await look.until("is no folder")
+
+
+async def test_what_is_installed_is_what_this_terminal_finds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "goose"
+    program.write_text("#!/bin/sh\necho goose 9.8.7\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    found = {each["id"]: each for each in await agents_here()}
+    assert (found["goose"]["installed"], found["goose"]["version"]) == (True, "9.8.7")
 
 
 async def test_a_window_of_tmux_gets_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.app import SuspendNotSupported
 
@@ -101,6 +102,18 @@ async def _window(agent: str, directory: Path) -> None:
             "tmux opened no window", why=told.decode("utf-8", "replace").strip(),
             hint="It must be 3.2 or newer.",
         )  # fmt: skip
+
+
+async def agents_here() -> list[dict[str, Any]]:
+    """The agents as this terminal finds them: the studio may have had another PATH."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "llm_studio", "agent", "list", "--json",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    told, _ = await process.communicate()
+    return list(json.loads(told)) if process.returncode == 0 else []
 
 
 async def told_by(agent: str, action: str) -> str:

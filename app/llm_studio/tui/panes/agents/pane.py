@@ -19,7 +19,7 @@ from llm_studio.tui.actions import bindings_of
 from llm_studio.tui.dialogs import Ask, Dialog
 from llm_studio.tui.pane import Pane
 from llm_studio.tui.panes.agents import ACTIONS
-from llm_studio.tui.panes.agents.launch import folder_of, launch, told_by
+from llm_studio.tui.panes.agents.launch import agents_here, folder_of, launch, told_by
 from llm_studio.tui.panes.agents.rows import (
     AGENTS,
     SESSIONS,
@@ -33,8 +33,8 @@ from llm_studio.tui.widgets.listing import Listing
 
 ASK = 2.0
 """Seconds between questions for the sessions."""
-LOOK = 30
-"""So many of those between looks at what is installed."""
+LOOK = 60.0
+"""Seconds between looks at what is installed."""
 
 
 class Sheet(Dialog):
@@ -69,7 +69,7 @@ class AgentsPane(Pane):
         super().__init__()
         self._agents: list[dict[str, Any]] = []
         self._sessions: list[dict[str, Any]] = []
-        self._worker: Worker[None] | None = None
+        self._workers: list[Worker[None]] = []
         self._directory = ""
 
     def compose(self) -> ComposeResult:
@@ -89,27 +89,32 @@ class AgentsPane(Pane):
     # While it is seen
 
     def wake(self) -> None:
-        self._worker = self.run_worker(self._follow(), group="agents", exit_on_error=False)
+        self._workers = [
+            self.run_worker(work, group="agents", exit_on_error=False)
+            for work in (self._follow(), self._look_for_agents())
+        ]
 
     def rest(self) -> None:
-        if self._worker is not None:
-            self._worker.cancel()
+        for worker in self._workers:
+            worker.cancel()
 
     def look(self, view: View) -> None:
         self._tell()
 
     async def _follow(self) -> None:
-        turn = 0
         while True:
             try:
-                if turn % LOOK == 0:
-                    self._agents = await self.studio.wire.ask("GET", "/agents")
                 self._sessions = await self.studio.wire.ask("GET", "/agents/sessions")
-                turn += 1
                 self._show()
             except StudioError:
                 pass  # the frame tells of a lost link; what is shown stays
             await asyncio.sleep(ASK)
+
+    async def _look_for_agents(self) -> None:
+        while True:
+            self._agents = await agents_here() or self._agents
+            self._show()
+            await asyncio.sleep(LOOK)
 
     def _show(self) -> None:
         self._listing("agents").show(agent_rows(self._agents, self._sessions))
