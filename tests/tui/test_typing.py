@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 from textual.app import App, ComposeResult
+from textual.binding import BindingType
 from textual.widgets import Input, TextArea
 
 from llm_studio.tui.widgets.typing import Field, Page
@@ -12,8 +15,14 @@ pytestmark = pytest.mark.anyio
 
 
 class Fields(App[None]):
+    BINDINGS: ClassVar[list[BindingType]] = [("ctrl+c", "leave")]
+    left = False
+
+    def action_leave(self) -> None:
+        self.left = True
+
     def compose(self) -> ComposeResult:
-        yield Field("what was there")
+        yield Field("what was there", select_on_focus=False)
         yield Page("what was there")
 
 
@@ -41,6 +50,17 @@ async def test_keys_of_one_burst_work_in_their_order(kind: type[Input | TextArea
             app._driver.process_message(_pressed(key))  # type: ignore[union-attr]
         await pilot.pause()
         assert (field.value if isinstance(field, Input) else field.text) == ">abd"
+
+
+@pytest.mark.parametrize("kind", [Field, Page])
+async def test_a_key_that_the_field_has_no_use_for_is_the_applications(
+    kind: type[Input | TextArea],
+) -> None:
+    app = Fields()
+    async with app.run_test() as pilot:
+        app.query_one(kind).focus()
+        await pilot.press("ctrl+c")
+        assert app.left, "nothing is selected that could be copied"
 
 
 def _pressed(key: str):  # type: ignore[no-untyped-def]

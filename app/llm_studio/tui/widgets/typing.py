@@ -27,10 +27,9 @@ class Page(TextArea):
 
 
 async def _do_now(field: Widget, event: events.Key) -> None:
-    """A key that the field itself knows is not handed on."""
+    """A key that the field itself has a use for is not handed on."""
     for binding in field._bindings.key_to_bindings.get(event.key, ()):
-        if not binding.priority:
+        if not binding.priority and await field.app.run_action(binding.action, field):
             event.stop()
             event.prevent_default()
-            await field.run_action(binding.action)
             return
