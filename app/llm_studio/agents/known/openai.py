@@ -5,9 +5,13 @@ from __future__ import annotations
 from llm_studio.agents.agent import MODEL, Agent, Place, Seat, Setup
 
 _STEPS = """\
-Base URL  {url}
-API key   {key}
-Model     {model}
+Base URL        {url}
+API key         {key}
+Model           {model}
+Context         {context} tokens
+Longest answer  {output} tokens
+Time-out        3600 seconds
+Samplers        leave them out: the profile's hold
 
 As variables, for programs that read them:
 export OPENAI_BASE_URL={url} OPENAI_API_BASE={url}
@@ -16,7 +20,11 @@ export OPENAI_API_KEY={key} OPENAI_MODEL={model}
 
 
 def configure(seat: Seat, place: Place) -> Setup:
-    return Setup(steps=_STEPS.format(url=seat.openai, key=seat.key, model=MODEL))
+    return Setup(
+        steps=_STEPS.format(
+            url=seat.openai, key=seat.key, model=MODEL, context=seat.context, output=seat.output
+        )
+    )
 
 
 AGENT = Agent(
@@ -25,6 +33,6 @@ AGENT = Agent(
     install="",
     dialect="chat",
     least_context=4096,
-    note="`llm-studio agent config openai` tells the address, the key and the model's name.",
+    note="`llm-studio agent config openai` tells the address, the key, the model's name and limits.",
     configure=configure,
 )
