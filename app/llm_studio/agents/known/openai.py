@@ -33,6 +33,6 @@ AGENT = Agent(
     install="",
     dialect="chat",
     least_context=4096,
-    note="`llm-studio agent config openai` tells the address, the key, the model's name and limits.",
+    note="`llm-studio agent config openai` tells address, key, the model's name and limits.",
     configure=configure,
 )
