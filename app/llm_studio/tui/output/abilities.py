@@ -16,8 +16,7 @@ class Abilities:
     erases_in_colour: bool = False
     """Erased cells take the background of the pen (terminfo's bce)."""
     repeats: bool = False
-    """`CSI n b` writes the last character n more times. Not in tmux, whose 3.3 knows that of ASCII
-    alone: dialogs had no borders."""
+    """`CSI n b` writes the last character n more times."""
 
 
 def abilities(environment: Mapping[str, str]) -> Abilities:
