@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Scripts in a virtual environment name its place, so a checkout that moved needs a new one.
 READY := $(VENV)/.ready-$(shell pwd | cksum | cut -d' ' -f1)
 
-.PHONY: run test check lint types layers bench docs format clean
+.PHONY: run test check lint types layers bench docs screenshots format clean
 
 run: $(READY)
 	@$(BIN)/llm-studio $(ARGS)
@@ -18,8 +18,8 @@ test: $(READY)
 check: lint types layers test
 
 lint: $(READY)
-	$(BIN)/ruff format --check app tests benchmarks
-	$(BIN)/ruff check app tests benchmarks
+	$(BIN)/ruff format --check app tests benchmarks screenshots
+	$(BIN)/ruff check app tests benchmarks screenshots
 
 types: $(READY)
 	$(BIN)/mypy
@@ -33,9 +33,12 @@ bench: $(READY)
 docs: $(READY)
 	$(BIN)/python -m llm_studio.documents
 
+screenshots: $(READY)
+	$(BIN)/python -m screenshots $(ARGS)
+
 format: $(READY)
-	$(BIN)/ruff format app tests benchmarks
-	$(BIN)/ruff check --fix app tests benchmarks
+	$(BIN)/ruff format app tests benchmarks screenshots
+	$(BIN)/ruff check --fix app tests benchmarks screenshots
 
 $(READY): pyproject.toml
 	@PYTHON=$(PYTHON) VENV=$(VENV) sh ./setup.sh

@@ -1,0 +1,139 @@
+"""What the pictures show: one function a scene. A new one is taken in by `@scene`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from tests.tui.looking import Look
+
+from llm_studio.tui.panes import PANES
+from llm_studio.tui.widgets.listing import Listing
+from screenshots import recorded
+from screenshots.stage import RecordedStudio
+
+Play = Callable[[RecordedStudio, Look], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    name: str
+    play: Play
+    bare: bool = False
+    """Whether there is no model yet."""
+
+
+SCENES: list[Scene] = []
+
+
+def scene(play: Play) -> Play:
+    SCENES.append(Scene(play.__name__.replace("_", "-"), play))
+    return play
+
+
+def bare_scene(play: Play) -> Play:
+    SCENES.append(Scene(play.__name__.replace("_", "-"), play, bare=True))
+    return play
+
+
+async def go_to(look: Look, pane: str) -> None:
+    """To a pane by its number."""
+    await look.press(str(next(spec.number for spec in PANES if spec.id == pane)))
+    await look.until(lambda: look.app.pane is not None and look.app.pane.id == f"pane-{pane}")
+
+
+async def served(studio: RecordedStudio, look: Look) -> None:
+    studio.serve()
+    await look.until(f"● ready  {recorded.SERVED}")
+    await look.until("31.")
+
+
+async def selected(look: Look, profile: str) -> AsyncIterator[None]:
+    """Move the cursor of Models down to a profile, step by step."""
+    listing = look.app.screen.query_one(Listing)
+    await look.press("home")
+    for _ in listing.keys:
+        yield
+        if listing.key == profile:
+            return
+        await look.press("down")
+    raise AssertionError(f"{profile} is not listed")
+
+
+async def choose(look: Look, profile: str) -> None:
+    """Look closely at a profile."""
+    async for _ in selected(look, profile):
+        pass
+    await look.until("█ weights")
+
+
+@scene
+async def models(studio: RecordedStudio, look: Look) -> None:
+    await served(studio, look)
+    await choose(look, recorded.SERVED)
+
+
+@scene
+async def monitor(studio: RecordedStudio, look: Look) -> None:
+    await served(studio, look)
+    await go_to(look, "monitor")
+    studio.tell("sample", recorded.readings(studio.devices))
+    await look.until("RTX 5070 Ti")
+    await look.until("messages")
+
+
+@scene
+async def logs(studio: RecordedStudio, look: Look) -> None:
+    await served(studio, look)
+    await go_to(look, "logs")
+    await look.until("stop pr")
+    await look.press("up", "up")
+
+
+@scene
+async def chat(studio: RecordedStudio, look: Look) -> None:
+    await served(studio, look)
+    await go_to(look, "chat")
+    await look.until("become one")
+
+
+@scene
+async def agents(studio: RecordedStudio, look: Look) -> None:
+    await served(studio, look)
+    await go_to(look, "agents")
+    await look.until("answering")
+
+
+@bare_scene
+async def first_steps(studio: RecordedStudio, look: Look) -> None:
+    await look.until("No model of yours is here yet")
+    studio.tell("sample", recorded.resting(studio.devices))
+    await look.until("GPU 24.0")
+
+
+@scene
+async def loading(studio: RecordedStudio, look: Look) -> None:
+    studio.load(0.63)
+    await look.until("loading 63%")
+    await choose(look, recorded.SERVED)
+
+
+@scene
+async def failure(studio: RecordedStudio, look: Look) -> None:
+    """A load that ran out of memory, the cause, and what to change."""
+    await choose(look, recorded.SERVED)
+    studio.tell("sample", recorded.resting(studio.devices))
+    studio.becomes(
+        state="failed", profile=recorded.SERVED, desired=recorded.SERVED,
+        failure=recorded.failure(), since=time.time() - 3,
+    )  # fmt: skip
+    await look.until("✗ failed")
+    await look.press("F")
+
+
+@scene
+async def model_picker(studio: RecordedStudio, look: Look) -> None:
+    await served(studio, look)
+    await look.press("m")
+    await look.until("Which model?")
