@@ -20,12 +20,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 import psutil
 from tests.standins.tiny_model import write_tiny_llama
 
+from benchmarks.row import Row, shown
 from llm_studio.server.gateway import Gateway
 from llm_studio.studio.desk import Desk, Target
 
@@ -167,29 +169,33 @@ def both(size: dict[str, int]) -> Iterator[tuple[int, int, psutil.Process]]:
             yield direct, through, psutil.Process(child.pid)
 
 
-def main() -> int:
+def measure() -> Iterator[Row]:
     print("The gateway, in turn with the engine asked directly (medians)")
     with both(TINY) as (direct, through, gateway):
-        missed = int(compare_first_tokens(direct, through))
-        compare_streams("tiny model", direct, through, gateway)
-        missed += compare_memory(through, gateway)
+        yield compare_first_tokens(direct, through)
+        yield compare_streams("tiny", direct, through, gateway)
+        yield compare_memory(through, gateway)
     with both(SMALL) as (direct, through, gateway):
-        ratio = compare_streams("small model", direct, through, gateway)
-    print(f"  the small model's ratio: {_told(ratio >= RATIO_GOAL, f'x{RATIO_GOAL:g}')}")
-    return int(missed or ratio < RATIO_GOAL)
+        row = compare_streams("small", direct, through, gateway)
+        assert row.ratio is not None
+        yield replace(row, goal=f"×{RATIO_GOAL:g}", reached=row.ratio >= RATIO_GOAL)
 
 
-def compare_first_tokens(direct: int, through: int) -> bool:
+def compare_first_tokens(direct: int, through: int) -> Row:
     pairs = [(first_token(direct), first_token(through)) for _ in range(FIRST_RUNS)]
     plain, ours = (median(each) for each in zip(*pairs, strict=True))
     added = median(ours - plain for plain, ours in pairs)
-    told = f"direct {plain:5.2f} ms  through {ours:5.2f} ms  added {added:.2f} ms"
-    reached = added <= FIRST_GOAL_MS
-    print(f"  first token               {told}  {_told(reached, f'< {FIRST_GOAL_MS:g} ms')}")
-    return not reached
+    return Row(
+        "gateway: first token",
+        f"{ours:.2f} ms, added {added:.2f} ms",
+        f"the engine: {plain:.2f} ms",
+        ours / plain,
+        f"{FIRST_GOAL_MS:g} ms added",
+        added <= FIRST_GOAL_MS,
+    )
 
 
-def compare_streams(name: str, direct: int, through: int, gateway: psutil.Process) -> float:
+def compare_streams(name: str, direct: int, through: int, gateway: psutil.Process) -> Row:
     pairs, used = [], 0.0
     for _ in range(STREAM_RUNS):
         plain = streams(direct, STREAMS, STREAM_TOKENS)
@@ -197,22 +203,29 @@ def compare_streams(name: str, direct: int, through: int, gateway: psutil.Proces
         pairs.append((plain, streams(through, STREAMS, STREAM_TOKENS)))
         used += _processor(gateway) - before
     plain, ours = (median(each) for each in zip(*pairs, strict=True))
-    ratio = median(ours / plain for plain, ours in pairs)
     each = used / (STREAM_RUNS * STREAMS * STREAM_TOKENS) * 1e6
-    told = f"direct {plain:5.0f} t/s through {ours:5.0f} t/s x{ratio:.2f}"
-    print(f"  {STREAMS} streams, {name:<12}  {told}  ({each:.0f} µs of processor a token)")
-    return ratio
+    print(f"  {STREAMS} streams of a {name} model: {each:.0f} µs of processor a token")
+    return Row(
+        f"gateway: {STREAMS} streams, {name} model",
+        f"{ours:.0f} tok/s",
+        f"the engine: {plain:.0f} tok/s",
+        median(ours / plain for plain, ours in pairs),
+    )
 
 
-def compare_memory(through: int, gateway: psutil.Process) -> bool:
+def compare_memory(through: int, gateway: psutil.Process) -> Row:
     before = gateway.memory_info().rss / 2**20
     for _ in range(MANY // STREAMS):
         streams(through, STREAMS, 2)
     growth = gateway.memory_info().rss / 2**20 - before
-    reached = growth <= GROWTH_GOAL_MIB
-    told = f"{before:.0f} MiB, after {MANY} requests {growth:+.1f} MiB"
-    print(f"  memory                    {told}  {_told(reached, f'+{GROWTH_GOAL_MIB:g} MiB')}")
-    return not reached
+    return Row(
+        f"gateway: {MANY:,} requests",
+        f"{growth:+.1f} MiB",
+        f"before: {before:.0f} MiB",
+        (before + growth) / before,
+        f"+{GROWTH_GOAL_MIB:g} MiB",
+        growth <= GROWTH_GOAL_MIB,
+    )
 
 
 def _processor(process: psutil.Process) -> float:
@@ -220,12 +233,8 @@ def _processor(process: psutil.Process) -> float:
     return times.user + times.system
 
 
-def _told(reached: bool, goal: str) -> str:
-    return f"goal {goal}: {'reached' if reached else 'MISSED'}"
-
-
 if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
         asyncio.run(serve(int(sys.argv[2])))
     else:
-        sys.exit(main())
+        sys.exit(shown(measure()))

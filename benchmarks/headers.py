@@ -11,10 +11,12 @@ import sys
 import tempfile
 import time
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.standins.gguf_writer import Array, TensorSpec, Typed, Value, write_gguf
 
+from benchmarks.row import Row, shown
 from llm_studio.models.gguf import read_header
 
 FILES = 50
@@ -47,8 +49,8 @@ def write_file(path: Path, seed: int) -> None:
     write_gguf(path, metadata, [TensorSpec(f"blk.{n}.weight", (256,)) for n in range(300)])
 
 
-def main() -> int:
-    print(f"\nHeaders: {FILES} files with {TOKENS:,} tokens and {TOKENS:,} merges each")
+def measure() -> Iterator[Row]:
+    print(f"Headers: {FILES} files with {TOKENS:,} tokens and {TOKENS:,} merges each")
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{number}.gguf" for number in range(FILES)]
         for seed, path in enumerate(paths):
@@ -57,21 +59,20 @@ def main() -> int:
         for path in paths:
             read_header(path)
         ours = time.perf_counter() - start
-        reached = "reached" if ours <= GOAL else "MISSED"
-        print(f"  llm-studio   {ours:6.2f} s for all, {ours / FILES * 1000:8.1f} ms a file", end="")
-        print(f"  goal {GOAL:.0f} s: {reached}")
+        theirs = _reference_seconds(paths[:REFERENCE_FILES]) / REFERENCE_FILES * FILES
+        yield Row(
+            f"headers of {FILES} model files",
+            f"{ours:.2f} s",
+            f"gguf package: {theirs:.0f} s (from {REFERENCE_FILES} files)",
+            ours / theirs,
+            f"{GOAL:g} s",
+            ours <= GOAL,
+        )
         tracemalloc.start()
         for path in paths:
             read_header(path)
         print(f"  at most {tracemalloc.get_traced_memory()[1] / 1e6:.1f} MB of memory")
         tracemalloc.stop()
-        theirs = _reference_seconds(paths[:REFERENCE_FILES]) / REFERENCE_FILES
-        print(
-            f"  gguf package {theirs * FILES:6.1f} s for all (from {REFERENCE_FILES} files),",
-            end="",
-        )
-        print(f" {theirs * 1000:8.1f} ms a file: x{theirs * FILES / ours:.0f}")
-    return int(ours > GOAL)
 
 
 def _reference_seconds(paths: list[Path]) -> float:
@@ -84,4 +85,4 @@ def _reference_seconds(paths: list[Path]) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(shown(measure()))

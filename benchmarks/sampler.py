@@ -12,11 +12,13 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 from tests.standins.nvml import FakeDriver
 
+from benchmarks.row import Row, shown
 from llm_studio.probes.gpu_process import GpuReader
 from llm_studio.probes.host import HostProbe
 from llm_studio.studio.alerts import Alerts, Limits
@@ -34,21 +36,27 @@ GOAL_PERCENT, GOAL_REST, GOAL_MIB, GOAL_QUERY_MS = 1.0, 0.1, 32.0, 100.0
 HOUR, DAY = 3600, 86_400
 
 
-def main() -> int:
+def measure() -> Iterator[Row]:
     if shutil.which("cc") is None:
         print("Sampling: left out, there is no C compiler for the stand-in of NVIDIA's library.")
-        return 0
+        return
     print(f"Sampling {GPUS} GPUs and the machine, once a second")
     with tempfile.TemporaryDirectory() as folder:
         driver = FakeDriver(Path(folder) / "driver")
         driver.say(f"count {GPUS}", "set memory_temperature 70", f"process 0 {os.getpid()} 1000")
+        before = dict(os.environ)
         os.environ.update(driver.environment)
         os.environ["PYTHONPATH"] = os.pathsep.join(["app", "."])
-        missed, numbers = asyncio.run(sampling(Path(folder)))
-        return missed + history(Path(folder) / "long", numbers)
+        try:
+            rows, numbers = asyncio.run(sampling(Path(folder)))
+        finally:  # nobody else is to find these GPUs
+            os.environ.clear()
+            os.environ.update(before)
+        yield from rows
+        yield from history(Path(folder) / "long", numbers)
 
 
-async def sampling(folder: Path) -> tuple[int, dict[str, float]]:
+async def sampling(folder: Path) -> tuple[list[Row], dict[str, float]]:
     sampler = Sampler(
         served=list,
         gpus=GpuReader(),
@@ -70,21 +78,26 @@ async def sampling(folder: Path) -> tuple[int, dict[str, float]]:
     assert latest is not None
     assert len(latest.gpus) == GPUS
     assert not any(gpu.stale or gpu.fault for gpu in latest.gpus)
-    told = f"{share:.2f} % of one core, its process for the driver included ({samples} samples)"
-    print(f"  somebody looks            {told}  {_told(share < GOAL_PERCENT, '< 1 %')}")
+    print(f"  {samples} samples; the processor's share is with the process for the driver")
     numbers = numbers_of(latest)
     while psutil.Process().children():  # noqa: ASYNC110 - whose end nobody tells
         await asyncio.sleep(0.5)
     used, begun = _processor(), time.monotonic()
     await asyncio.sleep(REST)
     rest = (_processor() - used) / (time.monotonic() - begun) * 100
-    told = f"{rest:.2f} %, no process for the driver"
-    print(f"  nobody does, none loaded  {told}  {_told(rest < GOAL_REST, '< 0.1 %')}")
     await sampler.close()
-    return (share >= GOAL_PERCENT) + (rest >= GOAL_REST), numbers
+    busy = f"{share:.2f} % of a core"
+    idle = f"{rest:.2f} % of a core"
+    beside = rest / share
+    return [
+        Row(f"sampling {GPUS} GPUs at 1 Hz", busy, "", None, "1 %", share < GOAL_PERCENT),
+        Row(
+            "sampling, nobody looks", idle, f"looked at: {busy}", beside, "0.1 %", rest < GOAL_REST
+        ),
+    ], numbers
 
 
-def history(folder: Path, numbers: dict[str, float]) -> int:
+def history(folder: Path, numbers: dict[str, float]) -> Iterator[Row]:
     """Three days: the last hour by the second, what is before at the pace that its tiers keep."""
     numbers |= {f"engine.figure{number}": float(number) for number in range(9)}
     kept, now = History(folder), 1_800_000_000
@@ -109,8 +122,14 @@ def history(folder: Path, numbers: dict[str, float]) -> int:
     again = History(folder)
     again.load()
     load = (time.perf_counter() - begun) * 1000
-    told = f"{held / 2**20:.1f} MiB, on disk {disk / 2**20:.1f} MiB, for {len(numbers)} series"
-    print(f"  history of three days     {told}  {_told(held < GOAL_MIB * 2**20, '< 32 MiB')}")
+    yield Row(
+        f"history of 3 days, {len(numbers)} series",
+        f"{held / 2**20:.1f} MiB",
+        f"on disk: {disk / 2**20:.1f} MiB",
+        held / disk,
+        f"{GOAL_MIB:g} MiB",
+        held < GOAL_MIB * 2**20,
+    )
     print(f"    adding a sample {each:.0f} µs, reading it all after a restart {load:.0f} ms")
     worst = 0.0
     for what, seconds in (("the last hour", HOUR), ("the last day", DAY)):
@@ -122,8 +141,14 @@ def history(folder: Path, numbers: dict[str, float]) -> int:
         worst = max(worst, took)
         told = f"{len(found)} curves of {len(times)} points in {took:.0f} ms"
         print(f"    {what:<15} {told}, of which {blocking:.1f} ms keep others waiting")
-    print(f"    each query: {_told(worst < GOAL_QUERY_MS, f'< {GOAL_QUERY_MS:.0f} ms')}")
-    return (held >= GOAL_MIB * 2**20) + (worst >= GOAL_QUERY_MS)
+    yield Row(
+        "a query of the history",
+        f"{worst:.0f} ms",
+        f"reading it all: {load:.0f} ms",
+        worst / load,
+        f"{GOAL_QUERY_MS:.0f} ms",
+        worst < GOAL_QUERY_MS,
+    )
 
 
 def _processor() -> float:
@@ -134,9 +159,5 @@ def _processor() -> float:
     return time.process_time() + ended.children_user + ended.children_system + used
 
 
-def _told(reached: bool, goal: str) -> str:
-    return f"goal {goal}: {'reached' if reached else 'MISSED'}"
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(shown(measure()))

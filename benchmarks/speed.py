@@ -21,7 +21,8 @@ from typing import Any
 
 from tests.standins.tiny_model import write_tiny_llama
 
-from benchmarks.trial import Trial, told, trial
+from benchmarks.row import Row, shown
+from benchmarks.trial import Trial, trial
 
 IMAGE = os.environ.get("LLM_STUDIO_TEST_IMAGE", "llm-studio/llama.cpp:cpu")
 ROUNDS = 2
@@ -43,7 +44,7 @@ threads = 1
 """
 
 
-def main() -> int:
+def measure() -> Iterator[Row]:
     print("Speed through the server and by llama-bench (tok/s)")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
@@ -54,24 +55,13 @@ def main() -> int:
                 runs += _measured(studio)
                 for count, speed in _batched(studio.home / "models", runs[0]):
                     batched[count].append(speed)
-    missed = _compare_users(runs, batched)
+    yield from _compare_users(runs, batched)
     for what, ours, theirs in PAIRS:
-        server = _values(runs, "server", ours)
-        alone = _values(runs, "llama-bench", theirs)
-        if not server or not alone:
-            print(f"  {what}: not measured on both sides")
-            missed += 1
-            continue
-        touch = min(server) <= max(alone) and min(alone) <= max(server)
-        best = max(server) / max(alone)
-        goal = told(touch, "the ranges touch")
-        print(f"  {what}: server {_range(server)}, llama-bench {_range(alone)}")
-        print(f"    best against best ×{best:.2f}; {goal}")
-        missed += not touch
+        server, alone = _values(runs, "server", ours), _values(runs, "llama-bench", theirs)
+        yield _beside(f"bench: {what}", server, "llama-bench", alone)
     loads = sorted({load for run in runs for point in run["points"] for load in point["disturbed"]})
     for load in loads:
         print(f"  meanwhile {load}: a range is wider for it")
-    return 1 if missed else 0
 
 
 def _measured(studio: Trial) -> list[Any]:
@@ -109,8 +99,7 @@ def _batched(models: Path, run: Any) -> Iterator[tuple[int, float]]:
                 yield told["pl"], told["pl"] * told["tg"] / told["t"]
 
 
-def _compare_users(runs: list[Any], batched: dict[int, list[float]]) -> int:
-    missed = 0
+def _compare_users(runs: list[Any], batched: dict[int, list[float]]) -> Iterator[Row]:
     for count in USERS:
         server = [
             value
@@ -119,17 +108,20 @@ def _compare_users(runs: list[Any], batched: dict[int, list[float]]) -> int:
             if point["kind"] == "users" and point["users"] == count
             for value in point["measures"]["total_speed"]["values"]
         ]
-        alone = batched[count]
-        if not server or not alone:
-            print(f"  {count} at a time: not measured on both sides")
-            missed += 1
-            continue
-        touch = min(server) <= max(alone) and min(alone) <= max(server)
-        goal = told(touch, "the ranges touch")
-        print(f"  {count} at a time: server {_range(server)}, llama-batched-bench {_range(alone)}")
-        print(f"    best against best ×{max(server) / max(alone):.2f}; {goal}")
-        missed += not touch
-    return missed
+        yield _beside(f"bench: {count} at a time", server, "llama-batched-bench", batched[count])
+
+
+def _beside(what: str, server: list[float], tool: str, alone: list[float]) -> Row:
+    if not server or not alone:
+        return Row(what, "not measured on both sides", goal="measured", reached=False)
+    return Row(
+        what,
+        f"{_range(server)} tok/s",
+        f"{tool}: {_range(alone)}",
+        max(server) / max(alone),
+        "the ranges touch",
+        min(server) <= max(alone) and min(alone) <= max(server),
+    )
 
 
 def _values(runs: list[Any], source: str, measure: str) -> list[float]:
@@ -149,4 +141,4 @@ def _range(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(shown(measure()))

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from benchmarks.trial import PROGRAM, Trial, seconds, told
+from benchmarks.row import Row, shown
+from benchmarks.trial import PROGRAM, Trial, seconds
 
 RUNS = 21
 GOAL = 1.6
@@ -22,9 +25,8 @@ COMMANDS = {
 }
 
 
-def main() -> int:
+def measure() -> Iterator[Row]:
     print(f"Start-up, medians of {RUNS} runs in turn with `python -c 'import argparse'`")
-    missed = 0
     with tempfile.TemporaryDirectory() as folder:
         environment = Trial(Path(folder) / "home").environment
         for name, command in COMMANDS.items():
@@ -33,15 +35,16 @@ def main() -> int:
                 (seconds(BARE, environment), seconds(command, environment)) for _ in range(RUNS)
             ]
             bare, ours = (median(each) for each in zip(*pairs, strict=True))
-            ratio = ours / bare
-            goal = ""
+            row = Row(
+                f"llm-studio {name}",
+                f"{ours * 1000:.1f} ms",
+                f"Python with argparse: {bare * 1000:.1f} ms",
+                ours / bare,
+            )
             if name == "--help":
-                goal = f"  {told(ratio <= GOAL, f'x{GOAL}')}"
-                missed = int(ratio > GOAL)
-            figures = f"{ours * 1000:6.1f} ms  bare {bare * 1000:5.1f} ms"
-            print(f"  {name:<10} {figures}  x{ratio:.2f}{goal}")
-    return missed
+                row = replace(row, goal=f"×{GOAL:g}", reached=ours / bare <= GOAL)
+            yield row
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(shown(measure()))

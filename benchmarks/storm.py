@@ -17,13 +17,14 @@ import tarfile
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.trial import Trial, docker_here, told, trial
+from benchmarks.row import Row, shown
+from benchmarks.trial import Trial, docker_here, trial
 
 RATE, SECONDS, WHOLE = 50_000, 6, 20
 EVERY = 0.01
@@ -34,23 +35,22 @@ SERVER = Path(__file__).parents[1] / "tests/standins/storm_server.pl"
 BASE, IMAGE = "debian:sid-slim", "llm-studio/benchmark-storm"
 
 
-def main(arguments: list[str] | None = None) -> int:
+def measure(arguments: Sequence[str] = ()) -> Iterator[Row]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--whole", action="store_true", help=f"{WHOLE} s instead of {SECONDS} s")
     parser.add_argument("--rate", type=int, default=RATE, help="lines a second")
-    options = parser.parse_args(arguments or [])
+    options = parser.parse_args(list(arguments))
     seconds = WHOLE if options.whole else SECONDS
-    print(f"\nA storm of {options.rate:,} lines a second for {seconds} s")
-    missed = storm("process", options.rate, seconds)
+    print(f"A storm of {options.rate:,} lines a second for {seconds} s")
+    yield from storm("process", options.rate, seconds)
     if docker_here(BASE):
         with image():
-            missed += storm("docker", options.rate, seconds)
+            yield from storm("docker", options.rate, seconds)
     else:
         print(f"  docker    left out, there is no Docker engine with {BASE} here")
-    return missed
 
 
-def storm(kind: str, rate: int, seconds: int) -> int:
+def storm(kind: str, rate: int, seconds: int) -> Iterator[Row]:
     with (
         tempfile.TemporaryDirectory() as folder,
         trial(Path(folder) / "idle") as idle,
@@ -71,21 +71,34 @@ def storm(kind: str, rate: int, seconds: int) -> int:
             answers, calm = both.map(asked_all_the_time, (studio, idle), (seconds, seconds))
         used = (studio.processor() - used) / seconds
         lines, logged, missing, gaps = accounted(studio, before)
-    reached = answers.at(0.95) <= GOAL_MS
-    print(f"  {kind:<9} status {answers}  {told(reached, f'p95 {GOAL_MS:g} ms')}")
-    print(f"            an idle studio meanwhile {calm}; this one takes {used:.0%} of a core")
+    print(f"  {kind}: status {answers}; an idle studio meanwhile {calm}; {used:.0%} of a core")
+    late, beside = answers.at(0.95), calm.at(0.95)
+    what = f"{rate // 1000},000 lines/s, {kind}"
+    yield Row(
+        f"{what}: status",
+        f"p95 {late:.1f} ms",
+        f"an idle studio: {beside:.1f} ms",
+        late / beside,
+        f"{GOAL_MS:g} ms",
+        late <= GOAL_MS,
+    )
     growth = (answers.memory - quiet) / 2**20
-    small = growth <= GROWTH_GOAL_MIB
-    print(
-        f"            memory {quiet / 2**20:.0f} MiB, {growth:+.0f} MiB at most"
-        f"  {told(small, f'+{GROWTH_GOAL_MIB:g} MiB')}"
+    yield Row(
+        f"{what}: memory",
+        f"{growth:+.0f} MiB at most",
+        f"at rest: {quiet / 2**20:.0f} MiB",
+        answers.memory / quiet,
+        f"+{GROWTH_GOAL_MIB:g} MiB",
+        growth <= GROWTH_GOAL_MIB,
     )
-    whole = lines == logged + missing or bool(gaps and lines > logged)
-    print(
-        f"            of {lines:,} lines {logged:,} read, {missing:,} told missing ({gaps} gaps)"
-        f"  {told(whole, 'none silently')}"
+    yield Row(
+        f"{what}: lines read",
+        f"{logged:,}, told missing {missing:,}",
+        f"written: {lines:,}",
+        logged / lines,
+        "none silently",
+        lines == logged + missing or bool(gaps and lines > logged),
     )
-    return (not reached) + (not small) + (not whole)
 
 
 class Answers:
@@ -171,4 +184,4 @@ def image() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(shown(measure(sys.argv[1:])))

@@ -12,52 +12,52 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.trial import PATIENCE, PROGRAM, Trial, docker_here, seconds, told, trial
+from benchmarks.row import Row, shown
+from benchmarks.trial import PATIENCE, PROGRAM, Trial, docker_here, seconds, trial
 
 STATUS_RUNS, STATUS_GOAL = 31, 1.5
 START_RUNS, START_GOAL = 5, 1.5
 SWITCHES, SWITCH_GOAL = 6, 0.5
 BARE = [sys.executable, "-c", "pass"]
 STATUS = {
-    "status": [PROGRAM, "status"],
-    "status --json": [PROGRAM, "status", "--json"],
+    "llm-studio status": [PROGRAM, "status"],
+    "llm-studio status --json": [PROGRAM, "status", "--json"],
     "python -m … status": [sys.executable, "-m", "llm_studio", "status"],
 }
 
 
-def main() -> int:
-    print("\nThe studio (medians)")
-    missed = 0
+def measure() -> Iterator[Row]:
+    print("The studio (medians)")
     with tempfile.TemporaryDirectory() as folder, trial(Path(folder) / "home") as studio:
         for kind in ("process", "docker"):
             studio.profile(f"{kind}-one", kind)
             studio.profile(f"{kind}-two", kind)
-        missed += starts(studio)
-        missed += switches(studio, "process", run_process)
-        missed += statuses(studio)
-        missed += adoptions(studio)
+        yield from starts(studio)
+        yield from switches(studio, "process", run_process)
+        yield from statuses(studio)
+        yield from adoptions(studio)
         if docker_here("llm-studio/llama.cpp:cpu"):
-            missed += switches(studio, "docker", run_container)
+            yield from switches(studio, "docker", run_container)
         else:
             print("  switch, docker      left out, there is no Docker engine here")
-    return missed
 
 
-def starts(studio: Trial) -> int:
+def starts(studio: Trial) -> Iterator[Row]:
     studio.start()
     rows = []
     for _ in range(START_RUNS):
         studio.end()
         rows.append((seconds(BARE, studio.environment), studio.start()))
-    return _start_told("start", rows)
+    yield _start_row("the studio starts", rows)
 
 
-def adoptions(studio: Trial) -> int:
+def adoptions(studio: Trial) -> Iterator[Row]:
     """A studio was killed, its model serves on: the next one answers, and has taken it over."""
     rows = []
     for _ in range(START_RUNS):
@@ -66,22 +66,18 @@ def adoptions(studio: Trial) -> int:
         rows.append((seconds(BARE, studio.environment), studio.start()))
         status = studio.status()
         assert (status["state"], status["engine"]["instance"]) == ("ready", served), status
-    return _start_told("start, with a model", rows)
+    yield _start_row("it takes a model over", rows)
 
 
-def _start_told(name: str, rows: list[tuple[float, float]]) -> int:
+def _start_row(what: str, rows: list[tuple[float, float]]) -> Row:
     bare, ours = (median(each) for each in zip(*rows, strict=True))
-    reached = ours <= START_GOAL
-    print(
-        f"  {name:<20}{ours * 1000:6.0f} ms  bare Python {bare * 1000:5.1f} ms  x{ours / bare:.0f}"
-        f"  {told(reached, f'{START_GOAL:g} s')}"
-    )
-    return int(not reached)
+    beside = f"bare Python: {bare * 1000:.1f} ms"
+    goal = f"{START_GOAL:g} s"
+    return Row(what, f"{ours * 1000:.0f} ms", beside, ours / bare, goal, ours <= START_GOAL)
 
 
-def statuses(studio: Trial) -> int:
+def statuses(studio: Trial) -> Iterator[Row]:
     """Asked of a studio that serves a model; against a Python that does nothing."""
-    missed = 0
     for name, command in STATUS.items():
         seconds(command, studio.environment)
         pairs = [
@@ -89,20 +85,17 @@ def statuses(studio: Trial) -> int:
             for _ in range(STATUS_RUNS)
         ]
         bare, ours = (median(each) for each in zip(*pairs, strict=True))
-        ratio = ours / bare
-        goal = ""
+        beside = f"bare Python: {bare * 1000:.1f} ms"
+        row = Row(name, f"{ours * 1000:.1f} ms", beside, ours / bare)
         if command[0] == PROGRAM:
-            goal = f"  {told(ratio <= STATUS_GOAL, f'x{STATUS_GOAL:g}')}"
-            missed += ratio > STATUS_GOAL
-        figures = f"{ours * 1000:6.1f} ms  bare Python {bare * 1000:5.1f} ms  x{ratio:.2f}"
-        print(f"  {name:<20}{figures}{goal}")
-    return missed
+            row = replace(row, goal=f"×{STATUS_GOAL:g}", reached=ours / bare <= STATUS_GOAL)
+        yield row
 
 
 Direct = Callable[[Any], tuple[float, float]]
 
 
-def switches(studio: Trial, kind: str, direct: Direct) -> int:
+def switches(studio: Trial, kind: str, direct: Direct) -> Iterator[Row]:
     """Two profiles to and fro, in turn with the same engine started and stopped by hand."""
     studio.serve(f"{kind}-one")
     direct(studio.status()["engine"])
@@ -112,15 +105,14 @@ def switches(studio: Trial, kind: str, direct: Direct) -> int:
         load, stop = direct(studio.status()["engine"])
         rows.append((whole, load, stop, whole - load - stop))
     whole, load, stop, own = (median(each) for each in zip(*rows, strict=True))
-    reached = own <= SWITCH_GOAL
-    figures = (
-        f"{whole * 1000:6.0f} ms  engine: load {load * 1000:.0f} ms, stop {stop * 1000:.0f} ms"
+    yield Row(
+        f"a switch, {kind}",
+        f"{whole * 1000:.0f} ms, its own part {own * 1000:.0f} ms",
+        f"the engine: load {load * 1000:.0f} ms, stop {stop * 1000:.0f} ms",
+        whole / (load + stop),
+        f"{SWITCH_GOAL * 1000:.0f} ms of its own",
+        own <= SWITCH_GOAL,
     )
-    print(
-        f"  {f'switch, {kind}':<20}{figures}  own {own * 1000:.0f} ms"
-        f"  {told(reached, f'{SWITCH_GOAL:g} s')}"
-    )
-    return int(not reached)
 
 
 def run_process(engine: Any) -> tuple[float, float]:
@@ -182,4 +174,4 @@ def _until_ready(port: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(shown(measure()))

@@ -126,10 +126,6 @@ def seconds(command: Sequence[str], environment: dict[str, str]) -> float:
     return took
 
 
-def told(reached: bool, goal: str) -> str:
-    return f"goal {goal}: {'reached' if reached else 'MISSED'}"
-
-
 def docker_here(image: str) -> bool:
     """Whether there is a Docker engine with this image."""
     try:
