@@ -10,6 +10,7 @@ from pathlib import Path
 
 _COMMAND = re.compile(r"\$ |llm-studio ")
 README = Path(__file__).parents[1] / "README.md"
+DOCS = sorted((README.parent / "docs").glob("*.md"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,10 @@ def blocks(page: Path = README) -> Iterator[Block]:
         yield Block(language, tuple(text.splitlines()))
 
 
-def typed() -> list[str]:
+def typed(page: Path = README) -> list[str]:
     """Every command line in a block, in order, without what is said about it."""
     lines = []
-    for block in blocks():
+    for block in blocks(page):
         if block.language == "sh":
             lines += [line for line in block.lines if line.strip()]
         elif block.language == "":
@@ -36,9 +37,9 @@ def typed() -> list[str]:
     return [re.sub(r"\s+# .*", "", line).strip() for line in lines]
 
 
-def mentioned() -> list[str]:
+def mentioned(page: Path = README) -> list[str]:
     """Every command of ours in a sentence."""
-    text = re.sub(r"^```.*?^```", "", README.read_text(), flags=re.M | re.S)
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
     return re.findall(r"`(llm-studio [^`]*)`", text.replace("\n", " "))
 
 

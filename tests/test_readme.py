@@ -23,6 +23,7 @@ from tests.standins.tiny_model import write_tiny_llama
 from llm_studio.cli.commands import BY_NAME, COMMANDS
 from llm_studio.documents.commands import parser_of
 from llm_studio.documents.http_page import openapi
+from llm_studio.documents.pages import PAGES
 from llm_studio.profiles.profile import Profile
 from llm_studio.settings import BY_KEY, Paths
 
@@ -33,17 +34,11 @@ NOT_RUN = {
     "pipx": "needs the network",
     "uvx": "needs the network",
     "ssh": "needs another machine",
-    "llm-studio image pull": "needs the network; tests/engines/images pulls from a stand-in",
-    "llm-studio image build": "needs the network; tests/container builds what can be built",
-    "llm-studio image check": "needs an image; tests/e2e/test_images.py checks a real one",
-    "llm-studio image use": "needs an image; tests/e2e/test_images.py uses one",
-    "llm-studio image rollback": "needs an image; tests/e2e/test_images.py goes back",
     "llm-studio bench speed": "takes a while; tests/bench measures a tiny model",
     "llm-studio bench fetch": "needs the network; tests/bench fetches from a stand-in",
     "llm-studio bench coding": "needs the tasks; tests/bench has its own",
     "llm-studio bench compare": "needs results; tests/bench compares some",
     "llm-studio bench report": "needs results; tests/bench reports some",
-    "llm-studio image list": "needs Docker; tests/e2e/test_images.py lists",
     "llm-studio bench": "takes minutes; tests/bench runs each suite",
 }
 """Lines that are not run here, by how they begin, and why."""
@@ -58,7 +53,16 @@ def test_every_exception_is_still_there() -> None:
     assert [start for start in NOT_RUN if start not in text] == []
 
 
-SAID = [part for line in readme.typed() for part in readme.ours(line)] + readme.mentioned()
+BY_HAND = [readme.README, *(page for page in readme.DOCS if page.name not in PAGES)]
+SAID = [
+    said
+    for page in BY_HAND
+    for said in [
+        *(part for line in readme.typed(page) for part in readme.ours(line)),
+        *readme.mentioned(page),
+    ]
+]
+"""On pages that are made from the program it cannot be wrong."""
 
 
 @pytest.mark.parametrize("line", SAID)
@@ -199,6 +203,12 @@ def test_its_profile_is_one() -> None:
     for text in texts:
         Profile.model_validate(tomllib.loads(text))
     assert texts
+
+
+def test_its_figures_are_those_that_were_measured() -> None:
+    measured = (readme.README.parent / "docs/performance.md").read_text()
+    for row in readme.table("## How fast"):
+        assert f"| {' | '.join(row)} |" in measured, row
 
 
 def test_what_it_links_to_is_there() -> None:

@@ -23,6 +23,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in _anchors(linked), f"{target}#{anchor}"
 
 
+def test_the_index_names_every_page() -> None:
+    index = (ROOT / "docs/README.md").read_text()
+    missing = [page.name for page in PAGES if f"({page.name})" not in index]
+    assert [name for name in missing if name != "README.md"] == [], "name it in docs/README.md"
+
+
 def _anchors(page: Path) -> set[str]:
     """The headings of a page, as they are linked to."""
     titles = re.findall(r"^#+ (.*)$", page.read_text(), re.M)

@@ -57,7 +57,8 @@ def test_the_source_builds_the_same_wheel(built: Path, wheel: Path, tmp_path: Pa
     with tarfile.open(packed) as archive:
         archive.extractall(tmp_path, filter="data")
     (source,) = tmp_path.iterdir()
-    for name in ("README.md", "LICENSE", "CHANGELOG.md", "packaging/llm-studio.service"):
+    kept = ("README.md", "LICENSE", "CHANGELOG.md", "packaging/llm-studio.service")
+    for name in (*kept, "screenshots/tour-dark.svg"):
         assert (source / name).is_file(), name
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "--directory", "out"]
     subprocess.run(command, cwd=source, check=True, capture_output=True)
