@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -22,13 +23,19 @@ from llm_studio import __version__
 
 ROOT = Path(__file__).parents[1]
 SUITES = (startup, terminal, headers, sampler, studio, storm, gateway, chat)
+SHOWN = (
+    "llm-studio --help", "llm-studio status", "UI: first paint", "UI: ready", "UI: Monitor",
+    "UI: a tab switch", "headers of", "sampling 8", "a switch", "gateway: first token",
+    "gateway: 16 streams, small", "50,000 lines/s, process: status", "chat at 150 tok/s: to",
+)  # fmt: skip
+"""What the README shows of it."""
 FIT = [sys.executable, "-m", "benchmarks.fit_truth", "--quick"]
 PAGE = """\
 # How fast it is
 
-Written by `python -m benchmarks --write docs/performance.md`; `make bench` measures anew. Each
-figure stands beside its yardstick in the same run: the absolute ones move with the machine and with
-what else it does, the ratios hold. A goal that was missed says so.
+Written by `python -m benchmarks --write`; `make bench` measures anew. Each figure stands beside its
+yardstick in the same run: the absolute ones move with the machine and with what else it does, the
+ratios hold better. A goal that was missed says so.
 
 {machine}
 
@@ -36,6 +43,14 @@ what else it does, the ratios hold. A goal that was missed says so.
 
 What is compared with what, and how, is told at the top of each module in `benchmarks/`.
 """
+
+
+def with_figures(readme: str, rows: Sequence[Row]) -> str:
+    """The README with these figures in the place of those that it shows."""
+    best = [row for what in SHOWN for row in rows if row.goal and row.what.startswith(what)]
+    begin, heading, rest = readme.partition("\n## How fast\n")
+    rest = re.sub(r"(?:^\|.*\n)+", lambda _: as_markdown(best) + "\n", rest, count=1, flags=re.M)
+    return begin + heading + rest
 
 
 def measured() -> Iterator[Row]:
@@ -88,14 +103,19 @@ def _processor() -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the table there too")
+    parser.add_argument(
+        "--write", action="store_true", help="into docs/performance.md and README.md too"
+    )
     options = parser.parse_args()
     here = machine()
     rows = list(measured())
     print(f"\n{here}\n\n{as_text(rows)}")
     if options.write:
-        page = PAGE.format(machine=here, table=as_markdown(rows))
-        options.write.write_text(page)
+        (ROOT / "docs/performance.md").write_text(
+            PAGE.format(machine=here, table=as_markdown(rows))
+        )
+        readme = ROOT / "README.md"
+        readme.write_text(with_figures(readme.read_text(), rows))
     return int(not all(row.reached for row in rows))
 
 

@@ -93,7 +93,7 @@ def storm(kind: str, rate: int, seconds: int) -> Iterator[Row]:
     )
     yield Row(
         f"{what}: lines read",
-        f"{logged:,}, told missing {missing:,}",
+        f"{logged:,}, {'gaps told' if gaps else f'told missing {missing:,}'}",
         f"written: {lines:,}",
         logged / lines,
         "none silently",

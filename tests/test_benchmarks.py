@@ -46,6 +46,16 @@ def test_a_suite_that_breaks_is_a_missed_goal(monkeypatch: pytest.MonkeyPatch) -
     assert (found[1].what, found[1].reached) == ("startup", False)
 
 
+def test_the_readme_shows_some_of_them() -> None:
+    rows = [Row("UI: first paint", "21 ms", "Textual: 182 ms", 0.12, "×0.3"), *ROWS]
+    told = bench.with_figures("# A\n\n## How fast\n\nText.\n\n| old |\n| old |\n\n## Next\n", rows)
+    assert (
+        "| UI: first paint | 21 ms | Textual: 182 ms | ×0.12 | ×0.3 | reached |\n\n## Next" in told
+    )
+    assert "old" not in told
+    assert "headers" not in told
+
+
 def test_the_last_table_is_in_the_docs() -> None:
     page = (bench.ROOT / "docs/performance.md").read_text()
     assert rows.as_markdown([]).splitlines()[0] in page
