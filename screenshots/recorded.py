@@ -7,8 +7,10 @@ import random
 import time
 from typing import Any
 
+from tests.tui.benching import AT, HOUR, run
 from tests.tui.monitoring import gpu, history, request, sample
 
+from llm_studio.bench.record import Run
 from llm_studio.engines.failures import Ended, explain
 from llm_studio.models.memory import GiB, MiB
 from llm_studio.schema import (
@@ -176,6 +178,34 @@ def failure() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def benchmarks() -> list[Run]:
+    """Results of some days: speed, under two images, and coding."""
+
+    def measured(number: int, suite: str, id_: str, hours: float, **values: Any) -> Run:
+        age = AT - time.time() + hours * HOUR
+        made = run(number, suite, id_, age=age, **values)
+        names = [f"{name} {total // MiB} MiB" for name, total in GPUS]
+        stamp = made.stamp.model_copy(
+            update={
+                "gpus": names,
+                "host": "gpubox",
+                "cpu": "AMD Ryzen 9 7950X",
+                "image": "llama.cpp:server-cuda13",
+                "model_file": f"{BENCHED[id_].replace(' ', '-')}.gguf",
+            }
+        )
+        return made.model_copy(update={"name": BENCHED[id_], "stamp": stamp})
+
+    return [
+        measured(1, "speed", SERVED, 74, speed=33.4, build="b11402"),
+        measured(2, "speed", "glm-flash-q4", 50, speed=96.4, build="b11669"),
+        measured(3, "speed", SERVED, 26, speed=31.9, build="b11669"),
+        measured(4, "humaneval", "glm-flash-q4", 25, right=131, of=164, build="b11669"),
+        measured(5, "humaneval", SERVED, 3, right=143, of=164, build="b11669"),
+    ]
+
+
+BENCHED = {SERVED: "Qwen3 32B Q4_K_M", "glm-flash-q4": "GLM-4.7 Flash Q4_K_M"}
 QUESTION = "Write a function that merges overlapping intervals, and say how fast it is."
 THOUGHT = "Sort by start, then walk once. Touching intervals should merge too, I think."
 ANSWER = """\

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
+from tests.tui.benching import tell
 from tests.tui.looking import Look
 
 from llm_studio.tui.panes import PANES
@@ -96,6 +97,18 @@ async def chat(studio: RecordedStudio, look: Look) -> None:
     await served(studio, look)
     await go_to(look, "chat")
     await look.until("become one")
+
+
+@scene
+async def bench(studio: RecordedStudio, look: Look) -> None:
+    """Results, and one of them closely: slower than under the image before."""
+    tell(studio, *recorded.benchmarks(), regressed={2: 0})
+    await served(studio, look)
+    await go_to(look, "bench")
+    await look.until("143 of 164")
+    look.app.screen.query_one("#pane-bench Listing").focus()
+    await look.press("down", "down")
+    await look.until("speed of qwen3-32b")
 
 
 @scene
