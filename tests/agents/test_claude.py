@@ -7,7 +7,8 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from tempfile import NamedTemporaryFile
+from typing import IO, Any
 
 import pytest
 from tests.agents.conftest import CLAUDE, AgentUser
@@ -67,7 +68,16 @@ def test_it_answers_and_writes_in_the_project(agent_user: AgentUser, model: Scri
     assert not (agent_user.user.home / ".claude").exists()
 
 
-def test_the_fence_holds(agent_user: AgentUser, fence: None) -> None:
+@pytest.fixture
+def neighbour() -> Iterator[IO[str]]:
+    """What another program keeps in the folder for temporary files."""
+    with NamedTemporaryFile("w", dir="/tmp", prefix="neighbour-") as file:
+        file.write("not for agents")
+        file.flush()
+        yield file
+
+
+def test_the_fence_holds(agent_user: AgentUser, fence: None, neighbour: IO[str]) -> None:
     """Somebody tries to get out of it, by every tool that there is."""
     home, api = agent_user.user.home, agent_user.user.status()["api"]
     (home / ".ssh").mkdir()
@@ -84,7 +94,7 @@ def test_the_fence_holds(agent_user: AgentUser, fence: None) -> None:
         "sockets": "find /run -type s | grep -v /run/llm-studio- && echo GOT-OUT",
         "api": f"exec 3<>/dev/tcp/{api.removeprefix('http://').replace(':', '/')} && echo GOT-OUT",
         "away": "exec 3<>/dev/tcp/192.0.2.1/80 && echo GOT-OUT",
-        "others": "ls /tmp | grep -v -e claude -e cc-socks && echo GOT-OUT",
+        "others": f"cat {neighbour.name} && echo GOT-OUT",
         "keys": "env | grep SSH_AUTH && echo GOT-OUT",
         "processes": "ls /proc | grep -c '^[0-9][0-9][0-9]' | grep -v '^0$' && echo GOT-OUT",
     }
