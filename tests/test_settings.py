@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conftest import Home
 
+from llm_studio.cli import main
 from llm_studio.errors import StudioError
+from llm_studio.models.places import home_folder
 from llm_studio.settings import SETTINGS, Paths, load_settings, read_config
 
 
@@ -32,6 +36,21 @@ def test_a_home_may_be_relative_or_begin_with_a_tilde(
 def test_a_home_of_a_user_that_there_is_not() -> None:
     with pytest.raises(StudioError, match="LLM_STUDIO_HOME"):
         Paths.locate({"LLM_STUDIO_HOME": "~nobody-at-all/x"})
+
+
+def test_a_user_without_a_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a container has it that runs as a number without a name."""
+    for name in ("HOME", *(each for each in os.environ if each.startswith("XDG_"))):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(uid: int) -> NoReturn:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    with pytest.raises(StudioError, match="no home folder"):
+        Paths.locate({})
+    assert home_folder() == Path("/")
+    assert main(["list"]) == 0  # LLM_STUDIO_HOME is set, and that is enough
 
 
 def test_without_it_the_places_are_the_user_s_own(home: Home) -> None:

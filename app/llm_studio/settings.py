@@ -45,13 +45,20 @@ class Paths:
         from platformdirs import PlatformDirs
 
         places = PlatformDirs("llm-studio", appauthor=False)
-        return cls(
-            places.user_config_path / "config.toml",
-            places.user_config_path / "profiles",
-            places.user_data_path / "models",
-            places.user_state_path,
-            places.user_cache_path,
-        )
+        try:
+            return cls(
+                places.user_config_path / "config.toml",
+                places.user_config_path / "profiles",
+                places.user_data_path / "models",
+                places.user_state_path,
+                places.user_cache_path,
+            )
+        except RuntimeError as error:  # a number without a name, and no HOME
+            raise StudioError(
+                "This user has no home folder",
+                why="HOME is not set, and the system knows none for this user.",
+                hint="Set HOME, or LLM_STUDIO_HOME to a folder for everything.",
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

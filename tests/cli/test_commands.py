@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,9 @@ def test_a_call_that_cannot_work(run: Run, words: list[str], told: str) -> None:
         (["new", "~nobody-at-all/x.gguf"], "There is no model file"),
         (["files", "tiny.guf"], "Did you mean 'tiny.gguf'?"),
         (["new", "gone.gguf"], "There is no model file 'gone.gguf'"),
+        (["files", "x" * 5000], "There is no model file 'xxx"),
+        (["new", "tiny.gguf/x"], "There is no model file 'tiny.gguf/x'"),
+        (["new", "x" * 5000], "There is no model file 'xxx"),
         (["new", "tiny.gguf", "--extends", "bsae"], "Did you mean 'base'?"),
         (["import", "/nowhere/models.conf"], "There is no file"),
         (["config", "model"], "Did you mean 'models'?"),
@@ -295,6 +300,35 @@ def test_a_damaged_file_fails(run: Run, home: Home) -> None:
     assert run("files", "junk.gguf", "--template").code == 1
 
 
+@pytest.mark.parametrize("command", ["files", "new"])
+def test_a_file_that_may_not_be_looked_at(
+    run: Run, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    closed, stat = tmp_path / "closed" / "a.gguf", Path.stat
+
+    def denied(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path == closed:
+            raise PermissionError(13, "Permission denied")
+        return stat(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", denied)
+    result = run(command, str(closed))
+    assert result.code == 1
+    assert result.err.split("\n")[:2] == [f"error: Cannot read {closed}", "  Permission denied"]
+
+
+def test_a_file_in_a_folder_that_may_not_be_listed(
+    run: Run, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_gguf(tmp_path / "a.gguf", {"general.architecture": "llama"}, [])[0]
+
+    def denied(folder: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    assert "llama" in run("files", str(path)).out
+
+
 # config
 
 
@@ -323,6 +357,12 @@ def test_settings_are_listed_with_origin_and_places(run: Run, home: Home) -> Non
     assert result.out.splitlines()[0].split() == ["SETTING", "VALUE", "ORIGIN"]
     assert str(home.config) in result.out
     assert set(run("config", "--json").json) == {"settings", "paths"}
+
+
+def test_a_folder_that_is_not_there_yet_may_be_set(run: Run, home: Home) -> None:
+    result = run("config", "models", "/" + "x" * 5000)
+    assert result.code == 0
+    assert "there is no folder" in result.err
 
 
 def test_a_setting_that_the_environment_overrules_says_so(
@@ -388,13 +428,16 @@ def test_a_profile_may_be_looked_at_before_it_is_written(run: Run, home: Home) -
 @pytest.mark.parametrize(
     ("words", "code"),
     [(["a.gguf", "--id", "../x"], 2), (["a.gguf", "--id", "a b"], 2), (["mmproj.gguf"], 1),
-     (["a.gguf", "--name", "\x1b[2J"], 1), (["a.gguf", "--name", "x" * 121], 1)],
+     (["a.gguf", "--name", "\x1b[2J"], 1), (["a.gguf", "--name", "x" * 121], 1),
+     (["junk.gguf"], 1)],
 )  # fmt: skip
 def test_a_profile_that_cannot_be(run: Run, home: Home, words: list[str], code: int) -> None:
     home.model("a.gguf", metadata={})
     home.model("mmproj.gguf", metadata={"general.architecture": "clip"})
+    (home.models / "junk.gguf").write_bytes(b"junk")
     result = run("new", *words)
     assert result.code == code
+    assert ("projector" in result.err) == (words == ["mmproj.gguf"])
     assert "\x1b" not in result.err
     assert not home.profiles.exists()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.standins.gguf_writer import Array, TensorSpec, Typed, Value, write_gguf
+from tests.standins.gguf_writer import TENSOR_TYPES, Array, TensorSpec, Typed, Value, write_gguf
 from tests.standins.tiny_model import write_tiny_llama
 
 from llm_studio.errors import StudioError
@@ -78,6 +78,16 @@ def test_every_scalar_type_is_read(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     write_gguf(path, {f"x.{kind}": Typed(kind, value) for kind, value in values.items()}, [])  # type: ignore[arg-type]
     assert read_header(path).metadata == {f"x.{kind}": value for kind, value in values.items()}
+
+
+def test_tensors_of_every_type_are_known(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    write_gguf(path, {}, [TensorSpec(name, (256, 3), name) for name in TENSOR_TYPES])
+    told = {tensor.type.name: (tensor.name, tensor.size) for tensor in read_header(path).tensors}
+    assert told == {
+        name: (name, 256 * 3 // kind.block_elements * kind.block_bytes)
+        for name, kind in TENSOR_TYPES.items()
+    }
 
 
 def test_short_arrays_are_kept_and_long_ones_counted(tmp_path: Path) -> None:

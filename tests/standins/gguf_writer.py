@@ -76,6 +76,9 @@ TENSOR_TYPES: dict[str, TensorType] = {
     "IQ1_M": TensorType(29, 256, 56),
     "BF16": TensorType(30, 1, 2),
     "MXFP4": TensorType(39, 32, 17),
+    "NVFP4": TensorType(40, 64, 36),
+    "Q1_0": TensorType(41, 128, 18),
+    "Q2_0": TensorType(42, 64, 18),
 }
 
 

@@ -138,13 +138,12 @@ def _profile_ids() -> list[str]:
 
 def _model_files() -> list[str]:
     import os
-    from pathlib import Path
 
-    from llm_studio.models.places import find_files
+    from llm_studio.models.places import find_files, home_folder
     from llm_studio.settings import load_settings
 
     settings = load_settings()
     return [
         found.name
-        for found in find_files(settings.models, settings.caches, os.environ, Path.home())
+        for found in find_files(settings.models, settings.caches, os.environ, home_folder())
     ]

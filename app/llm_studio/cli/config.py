@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from llm_studio.cli.output import Cell, Column, narrate, print_json, say, styled, table
+from llm_studio.cli.output import Cell, Column, narrate, print_json, say, say_wrapped, table
 from llm_studio.config_file import write_setting
 from llm_studio.errors import NotFound, StudioError, UsageError, did_you_mean
 from llm_studio.settings import BY_KEY, Paths, Setting, Settings, Value, load_settings
@@ -53,8 +53,8 @@ def _write(setting: Setting, text: str | None) -> None:
             raise UsageError(f"{setting.key} cannot be {text!r}", why=str(error)) from error
     write_setting(Paths.locate(os.environ).config_file, setting.key, _plain(value))
     for folder in value if isinstance(value, tuple) else ():
-        if not folder.is_dir():
-            narrate(f"Note: there is no folder {folder} yet.")
+        if not os.path.isdir(folder):
+            narrate(f"Note: there is no folder {folder} yet, or you may not look into it.")
     if os.environ.get(setting.variable):
         raise StudioError(
             f"{setting.key} was written, but {setting.variable} overrules it",
@@ -69,7 +69,7 @@ def _show(settings: Settings) -> None:
     table((Column("SETTING"), Column("VALUE", flexible=True), Column("ORIGIN")), rows)
     say()
     for value in settings.values.values():
-        say(f"{styled(value.setting.key, 'cyan')} ({value.setting.variable}): {value.setting.doc}")
+        say_wrapped(f"{value.setting.key} ({value.setting.variable}): {value.setting.doc}", "    ")
     say()
     for label, path in _places(settings).items():
         say(f"{label:<12} {untrusted_line(str(path), limit=500)}")

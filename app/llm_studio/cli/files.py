@@ -6,6 +6,7 @@ With FILE (a name from the list, or any path), what the file says about itself.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from llm_studio.cli.output import (
     table,
     tokens,
 )
+from llm_studio.cli.workspace import path_of
 from llm_studio.errors import StudioError
 from llm_studio.models.architecture import Architecture
 from llm_studio.models.gguf import ArraySize, Header, Value
@@ -46,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
         library = Library.scan(settings.models, headers, caches=settings.caches)
         if arguments.file is None:
             return _list(library, arguments.json, settings.models)
-        path = Path(os.path.expanduser(arguments.file))
-        model = _at(path, headers) if path.is_file() else library.get(arguments.file)
+        path = path_of(arguments.file)
+        model = _at(path, headers) if path and path.is_file() else library.get(arguments.file)
     if arguments.template:
         return _show_template(model)
     if arguments.json:
@@ -59,7 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _at(path: Path, headers: Headers) -> ModelFile:
     """A file anywhere, with the shards and projectors beside it."""
-    siblings = sorted(each for each in path.parent.iterdir() if each.suffix.lower() == ".gguf")
+    siblings: list[Path] = []
+    with contextlib.suppress(OSError):  # a folder may let its files be read, but not be listed
+        siblings = sorted(each for each in path.parent.iterdir() if each.suffix.lower() == ".gguf")
     found = [Found(each.name, each, "folder") for each in siblings or [path]]
     if path not in siblings:
         found.append(Found(path.name, path, "folder"))
@@ -90,7 +94,7 @@ def _list(library: Library, as_json: bool, folders: tuple[Path, ...]) -> int:
         for folder in folders:
             say(
                 f"  {untrusted_line(str(folder), limit=500)}"
-                + ("" if folder.is_dir() else " (not there)")
+                + ("" if os.path.isdir(folder) else " (not there)")
             )
         say("and into the caches of Hugging Face, llama.cpp, LM Studio and Ollama.")
         say("Name the folder where yours are:  llm-studio config models /data/models")

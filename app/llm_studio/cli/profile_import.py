@@ -6,6 +6,7 @@ What cannot be carried over is reported, line by line. --dry-run only reports.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def _take(
 ) -> tuple[str, Catalogue]:
     """Write one profile; what happened, and the catalogue with it for those that extend it."""
     path = here.settings.paths.profiles / f"{draft.id}.toml"
-    if path.exists() and not arguments.replace:
+    if os.path.exists(path) and not arguments.replace:
         return "not written: you have a profile of that id (--replace replaces it)", catalogue
     text = compose(draft.values, comment=f"Imported from {arguments.path.name}, line {draft.line}.")
     extended = catalogue.with_source(parse_source(Source(draft.id, path, False, text)))

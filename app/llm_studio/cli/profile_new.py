@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 from llm_studio.cli.output import narrate, print_json, say
-from llm_studio.cli.workspace import Workspace, workspace
-from llm_studio.errors import StudioError, UsageError
+from llm_studio.cli.workspace import Workspace, path_of, workspace
+from llm_studio.errors import NotFound, StudioError, UsageError
 from llm_studio.models.library import ModelFile
 from llm_studio.profiles.create import id_for, values_for
 from llm_studio.profiles.lint import lint
@@ -33,9 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
     with workspace() as here:
         model = _model(here, arguments.file)
         if model.kind != "model":
+            model.require()  # a damaged file says what is wrong with it
             raise StudioError(
                 f"{model.name} is no model that could be served",
-                why=model.problem or f"It is a {model.kind}.",
+                why=f"It is a {model.kind}.",
                 hint="A projector or adapter is named in the profile of its model.",
             )
         values = values_for(model)
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             check(id_, path, text, here.catalogue).require()
             say(text.rstrip())
             return 0
-        if path.exists() and not arguments.replace:
+        if os.path.exists(path) and not arguments.replace:
             raise StudioError(
                 f"There is a profile {id_!r} already",
                 why=str(path),
@@ -73,14 +73,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _model(here: Workspace, wanted: str) -> ModelFile:
     """By name; or by path, which must lie where the engine will find it again."""
-    path = Path(os.path.expanduser(wanted))
-    if not path.exists():
+    path = path_of(wanted)
+    if path is None:
         return here.library.get(wanted)
-    for model in here.library:
-        if any(path.samefile(each) for each in model.paths):
-            return model
-    raise UsageError(
-        f"{path} is in none of the models folders",
-        why="A profile names its model file below one of them.",
-        hint=f"Add its folder:  llm-studio config models {path.absolute().parent}",
-    )
+    try:
+        return here.library.get(str(path.absolute()))
+    except NotFound:
+        raise UsageError(
+            f"{path} is in none of the models folders",
+            why="A profile names its model file below one of them.",
+            hint=f"Add its folder:  llm-studio config models {path.absolute().parent}",
+        ) from None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
+from pathlib import Path
 
-from llm_studio.errors import UsageError
+from llm_studio.errors import StudioError, UsageError
 from llm_studio.models.headers import Headers
 from llm_studio.models.library import Library
 from llm_studio.models.memory import Device, GiB
@@ -34,6 +37,18 @@ class Workspace:
 
     def plans(self) -> Iterator[Plan]:
         return map(self.plan_for, self.catalogue)
+
+
+def path_of(word: str) -> Path | None:
+    """The path that a word is, if anything is there; one that may not be looked at says so."""
+    path = Path(os.path.expanduser(word))
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno in (ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP):
+            return None
+        raise StudioError(f"Cannot read {path}", why=error.strerror or str(error)) from error
+    return path
 
 
 def gpu_option(parser: argparse.ArgumentParser) -> None:

@@ -127,6 +127,8 @@ TENSOR_TYPES: Mapping[int, TensorType] = {
         (35, "TQ2_0", 256, 66),
         (39, "MXFP4", 32, 17),
         (40, "NVFP4", 64, 36),
+        (41, "Q1_0", 128, 18),
+        (42, "Q2_0", 64, 18),
     )
 }
 """ggml's types by number. A file with another is refused: its size could not be told."""
