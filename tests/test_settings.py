@@ -14,8 +14,7 @@ from tests.conftest import Home
 
 from llm_studio.cli import main
 from llm_studio.errors import StudioError
-from llm_studio.models.places import home_folder
-from llm_studio.settings import SETTINGS, Paths, load_settings, read_config
+from llm_studio.settings import SETTINGS, Paths, home_folder, load_settings, read_config
 
 
 def test_one_folder_holds_everything(tmp_path: Path) -> None:
@@ -47,10 +46,12 @@ def test_a_user_without_a_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> N
         raise KeyError(uid)
 
     monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.setenv("PATH", "")
     with pytest.raises(StudioError, match="no home folder"):
         Paths.locate({})
     assert home_folder() == Path("/")
-    assert main(["list"]) == 0  # LLM_STUDIO_HOME is set, and that is enough
+    for words in (["list"], ["agent", "list"]):
+        assert main(words) == 0  # LLM_STUDIO_HOME is set, and that is enough
 
 
 def test_without_it_the_places_are_the_user_s_own(home: Home) -> None:

@@ -61,6 +61,14 @@ class Paths:
             ) from error
 
 
+def home_folder() -> Path:
+    """The user's home; `/` for one without, as containers have it for a number without a name."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One thing that a user may set: its documentation and how it is read."""

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from llm_studio.agents import bridge, no_typing
+from llm_studio.settings import home_folder
 
 SOCKET = "/run/llm-studio-gateway.sock"
 _BRIDGE = "/run/llm-studio-bridge.py"
@@ -87,7 +88,7 @@ def jailed(
             words += ["--tmpfs", place]
     words += ["--bind", str(project), str(project)]
     words += _git(project / ".git")
-    covered = _covered((*(Path.home() / each for each in SECRETS), *hidden, *_sockets()), project)
+    covered = _covered((*(home_folder() / each for each in SECRETS), *hidden, *_sockets()), project)
     for path in covered:
         words += ["--tmpfs", str(path)] if path.is_dir() else ["--ro-bind", "/dev/null", str(path)]
     for path in readable:

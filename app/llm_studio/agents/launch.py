@@ -20,6 +20,7 @@ from llm_studio.agents.agent import Agent, Place, Seat, Setup
 from llm_studio.agents.bridge import Bridge
 from llm_studio.agents.environment import environment_for
 from llm_studio.errors import NotReady, StudioError, UsageError
+from llm_studio.settings import home_folder
 from llm_studio.storage import write_atomically
 
 JAILED = (
@@ -101,7 +102,7 @@ def prepare(
 
 def can_jail(project: Path) -> str:
     """Why the project cannot be fenced in; empty where it can."""
-    home = Path.home().resolve()
+    home = home_folder().resolve()
     if project == home or project in home.parents:
         return f"{project} is no project's folder: all that is yours lies in it."
     return jail.missing()

@@ -17,6 +17,7 @@ from pathlib import Path
 from llm_studio.agents import known
 from llm_studio.agents.agent import Agent
 from llm_studio.errors import NotFound, NotReady, did_you_mean
+from llm_studio.settings import home_folder
 from llm_studio.text import untrusted_line
 
 VERSION_SECONDS = 20.0
@@ -59,7 +60,7 @@ def program_of(agent: Agent) -> Path | None:
         return None
     if found := shutil.which(agent.command):
         return Path(found)
-    candidates = (Path.home() / place / agent.command for place in _PLACES)
+    candidates = (home_folder() / place / agent.command for place in _PLACES)
     return next((each for each in candidates if os.access(each, os.X_OK)), None)
 
 

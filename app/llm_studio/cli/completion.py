@@ -139,8 +139,8 @@ def _profile_ids() -> list[str]:
 def _model_files() -> list[str]:
     import os
 
-    from llm_studio.models.places import find_files, home_folder
-    from llm_studio.settings import load_settings
+    from llm_studio.models.places import find_files
+    from llm_studio.settings import home_folder, load_settings
 
     settings = load_settings()
     return [

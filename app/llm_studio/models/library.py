@@ -14,7 +14,8 @@ from llm_studio.models.architecture import Architecture
 from llm_studio.models.demo import file as demo
 from llm_studio.models.gguf import Header
 from llm_studio.models.headers import Headers
-from llm_studio.models.places import Found, find_files, home_folder
+from llm_studio.models.places import Found, find_files
+from llm_studio.settings import home_folder
 from llm_studio.text import untrusted_line
 
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<suffix>\.gguf)", re.I)

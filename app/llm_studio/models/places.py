@@ -27,14 +27,6 @@ class Found:
     """The SHA-256 of its content where its place knows it; equal files are shown once."""
 
 
-def home_folder() -> Path:
-    """The user's home; `/` for one without, as containers have it for a number without a name."""
-    try:
-        return Path.home()
-    except RuntimeError:
-        return Path("/")
-
-
 def find_files(
     folders: Sequence[Path], caches: bool, environment: Mapping[str, str], home: Path
 ) -> Iterator[Found]:
