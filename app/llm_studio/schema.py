@@ -15,7 +15,8 @@ class ProfileSummary(Wire):
     id: str
     name: str
     state: str
-    """"available", "missing", "incomplete", "unusable", "template" or "broken"."""
+    """"available", "missing", "incomplete", "unusable", "template" or "broken"; of one that is
+    served, that of its engine."""
     context: int | None
     """Tokens it would be served with on this machine."""
     fit: str | None
@@ -152,6 +153,8 @@ class ServingStatus(Wire):
     since: float
     running: int
     waiting: int
+    held: dict[str, int] = {}
+    """Bytes that its end gives back, by the GPU's UUID; those of the host are under ""."""
 
 
 class Status(ServingStatus):

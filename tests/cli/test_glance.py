@@ -16,12 +16,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import Home
+from tests.conftest import Home, Run
 
 from llm_studio import __version__
+from llm_studio.cli import workspace
 from llm_studio.cli.glance import glance, written
 from llm_studio.cli.output import print_json
+from llm_studio.models.fit import Host
+from llm_studio.models.memory import Device, GiB
 from llm_studio.place import socket_name, socket_path, state_folder
+from llm_studio.profiles.plan import Machine
 from llm_studio.settings import Paths
 
 APP = Path(__file__).parents[2] / "app"
@@ -65,10 +69,35 @@ def studio(path: Path, answer: bytes) -> Iterator[list[bytes]]:
             with socket.socket(socket.AF_UNIX) as last:
                 last.connect(str(path))
             thread.join()
+            path.unlink()
 
 
 def told(content: object, status: int = 200) -> bytes:
     return b"HTTP/1.0 %d OK\r\nServer: x\r\n\r\n" % status + json.dumps(content).encode()
+
+
+def test_the_list_tells_what_is_served_and_counts_its_memory_as_free(
+    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.model()
+    home.profile("mine", 'name = "Mine"\n[model]\nfile = "tiny.gguf"\n')
+    taken = Machine((Device("GPU 0", 24 * GiB, GiB, "GPU-1"),), Host(32 * GiB, 16 * GiB))
+    monkeypatch.setattr(workspace, "this_machine", lambda *_, **__: taken)
+
+    def listed(status: object, code: int = 200) -> tuple[str, str]:
+        with studio(socket_path(home.state), told(status, code)):
+            [mine] = [each for each in run("list", "--json").json if each["id"] == "mine"]
+            return mine["state"], mine["fit"]
+
+    served = STATUS | {"profile": "mine", "held": {"GPU-1": 20 * GiB}}
+    assert listed(served) == ("ready", "one-gpu")
+    with studio(socket_path(home.state), told(served)):
+        assert "\tGPU 0, ready\t" in run("list", "--here").out
+        assert "GPU 0" in run("show", "mine").out.partition("Fit: ")[2]
+    nothing = STATUS | {"profile": None, "state": "stopped", "held": {}}
+    assert listed(nothing) == listed({}, code=500) == ("available", "too-big")
+    beside = nothing | {"beside": [STATUS | {"profile": "mine", "state": "loading"}]}
+    assert listed(beside) == ("loading", "too-big")
 
 
 @pytest.mark.parametrize("words", [["status"], ["status", "--json"]])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 
 from llm_studio.cli.output import (
     Cell,
@@ -54,13 +55,12 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     with workspace(arguments.gpus) as here:
         measured = Measured.load(here.settings.paths.state)
-        found = (summarise(plan, measured) for plan in here.plans())
+        found = (_with_state(summarise(plan, measured), here.serving) for plan in here.plans())
         summaries = sorted(found, key=_rank)
         shown = [
             summary
             for summary in summaries
-            if (summary.state == "available" or not arguments.here)
-            and set(arguments.tag) <= set(summary.tags)
+            if (_is_here(summary) or not arguments.here) and set(arguments.tag) <= set(summary.tags)
         ]
         if arguments.json:
             print_json([summary.model_dump() for summary in shown])
@@ -70,9 +70,20 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _with_state(summary: ProfileSummary, serving: Mapping[str, str]) -> ProfileSummary:
+    """With what the studio does with it, as the management API tells it."""
+    state = serving.get(summary.id, summary.state)
+    return summary.model_copy(update={"state": state})
+
+
+def _is_here(summary: ProfileSummary) -> bool:
+    """Whether it can be served, or is."""
+    return _ORDER.get(summary.state, 0) == 0
+
+
 def _rank(summary: ProfileSummary) -> tuple[int, bool]:
     """The demo comes after the models that are really here."""
-    return _ORDER[summary.state], summary.id == DEMO
+    return _ORDER.get(summary.state, 0), summary.id == DEMO
 
 
 def _show(summaries: list[ProfileSummary]) -> None:
@@ -91,7 +102,7 @@ def _show(summaries: list[ProfileSummary]) -> None:
 
 def _row(summary: ProfileSummary) -> list[Cell | str]:
     return [
-        Cell(summary.id, "bold" if summary.state == "available" else ""),
+        Cell(summary.id, "bold" if _is_here(summary) else ""),
         summary.name,
         tokens(summary.context) if summary.context else "",
         size(summary.size) if summary.size else "",
@@ -101,9 +112,10 @@ def _row(summary: ProfileSummary) -> list[Cell | str]:
 
 
 def _fit(summary: ProfileSummary) -> Cell:
-    """How it fits; or why that cannot be told."""
+    """How it fits, and what the studio does with it; or why that cannot be told."""
     if summary.fit:
-        return Cell(summary.badge, _FIT_STYLE[summary.fit])
+        served = "" if summary.state in _ORDER else f", {summary.state}"
+        return Cell(summary.badge + served, _FIT_STYLE[summary.fit])
     return Cell(*_STATES.get(summary.state, (summary.state, "")))
 
 
@@ -129,7 +141,7 @@ def _narrate(
     say()
     planned = "Planned for" if imagined else "This machine"
     say(styled(f"{planned}: {gpus}; {size(here.machine.host.total)} of memory.", "dim"))
-    if not any(summary.state == "available" for summary in summaries if summary.id != DEMO):
+    if not any(map(_is_here, (each for each in summaries if each.id != DEMO))):
         folder = here.settings.models[0] if here.settings.models else "a models folder"
         say_wrapped("No model of yours is here yet: `llm-studio up demo` serves a small stand-in.")
         say_wrapped(f"For a real one put GGUF files into {folder}, or")

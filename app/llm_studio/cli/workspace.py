@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 from pathlib import Path
+from typing import Any
 
+from llm_studio.cli.glance import glance
 from llm_studio.errors import StudioError, UsageError
 from llm_studio.models.headers import Headers
 from llm_studio.models.library import Library
 from llm_studio.models.memory import Device, GiB
+from llm_studio.place import socket_name
 from llm_studio.probes.machine import this_machine
 from llm_studio.probes.overhead import UNMEASURED
 from llm_studio.profiles.catalogue import Catalogue, Entry
@@ -28,6 +31,9 @@ class Workspace:
     catalogue: Catalogue
     library: Library
     machine: Machine
+    """Its memory as the next model finds it: what is served now has ended by then."""
+    serving: Mapping[str, str] = field(default_factory=dict)
+    """What the studio does with profiles now, by their ids: "ready", "loading" …"""
 
     def plan(self, id_: str) -> Plan:
         return self.plan_for(self.catalogue.get(id_))
@@ -66,9 +72,22 @@ def workspace(gpus: str | None = None) -> Iterator[Workspace]:
     with Headers(settings.paths.cache) as headers:
         library = Library.scan(settings.models, headers, caches=settings.caches)
         machine = this_machine(settings.paths.state, look_for_gpus=gpus is None)
+        serving: dict[str, str] = {}
         if gpus is not None:
             machine = Machine(_imagined(gpus), machine.host, machine.notes)
-        yield Workspace(settings, Catalogue.load(settings.paths.profiles), library, machine)
+        elif status := _studio_tells(settings):
+            engines = (status, *status.get("beside", ()))
+            serving = {each["profile"]: each["state"] for each in engines if each["profile"]}
+            machine = machine.with_returned(status.get("held", {}))
+        catalogue = Catalogue.load(settings.paths.profiles)
+        yield Workspace(settings, catalogue, library, machine, serving)
+
+
+def _studio_tells(settings: Settings) -> Mapping[str, Any] | None:
+    """The status of the studio, where one runs and answers."""
+    with suppress(StudioError):
+        return glance(socket_name(str(settings.paths.state)), "/status")
+    return None
 
 
 def _imagined(sizes: str) -> tuple[Device, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -26,6 +26,20 @@ class Machine:
     host: Host
     notes: tuple[str, ...] = ()
     """What could not be found out about it, for the user to know."""
+
+    def with_returned(self, returns: Mapping[str, int] | None) -> Machine:
+        """As it will be when an engine has given back what it holds, by GPU; the host's is under
+        "". With None, all is free."""
+
+        def free(key: str, now: int, total: int) -> int:
+            return total if returns is None else min(now + returns.get(key, 0), total)
+
+        devices = tuple(
+            replace(device, free=free(device.uuid or device.name, device.free, device.total))
+            for device in self.devices
+        )
+        host = replace(self.host, available=free("", self.host.available, self.host.total))
+        return Machine(devices, host, self.notes)
 
 
 @dataclass(frozen=True)

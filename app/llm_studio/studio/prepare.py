@@ -20,7 +20,7 @@ from llm_studio.probes.machine import this_machine
 from llm_studio.probes.overhead import keep_overhead
 from llm_studio.profiles.catalogue import Catalogue
 from llm_studio.profiles.changed import Values, changed, told
-from llm_studio.profiles.plan import Machine, Plan
+from llm_studio.profiles.plan import Plan
 from llm_studio.profiles.server import seconds
 from llm_studio.settings import Settings
 from llm_studio.studio.attendant import Memory, Prepared
@@ -76,7 +76,7 @@ class Preparation:
 
     def _plan(self, id_: str, returns: Memory | None) -> Plan:
         catalogue = Catalogue.load(self._settings.paths.profiles)
-        machine = with_returned(this_machine(self._settings.paths.state), returns)
+        machine = this_machine(self._settings.paths.state).with_returned(returns)
         with Headers(self._settings.paths.cache) as headers:
             library = Library.scan(self._settings.models, headers, caches=self._settings.caches)
             entry = changed(catalogue.get(id_), self._trials.get(id_, {}), "on trial")
@@ -155,21 +155,6 @@ def measured_load(state: Path, launch: Launch, asked: Mapping[str, float], gone:
         taken = gone.get(_key(device))
         if mib and taken and device.uuid:
             keep_overhead(state, device.uuid, taken, int(mib * MiB))
-
-
-def with_returned(machine: Machine, returns: Memory | None) -> Machine:
-    """The machine as it will be when the present engine has given back what it holds."""
-
-    def free(key: str, now: int, total: int) -> int:
-        return total if returns is None else min(now + returns.get(key, 0), total)
-
-    devices = tuple(
-        replace(device, free=free(_key(device), device.free, device.total))
-        for device in machine.devices
-    )
-    host = machine.host
-    host = replace(host, available=free("", host.available, host.total))
-    return Machine(devices, host, machine.notes)
 
 
 def _key(device: Device) -> str:

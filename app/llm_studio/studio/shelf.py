@@ -29,7 +29,6 @@ from llm_studio.profiles.save import change, check_id, compose, save
 from llm_studio.profiles.summary import parameters_told, summarise
 from llm_studio.schema import ModelFileSummary, ProfileDetail, ProfileSummary
 from llm_studio.settings import Settings
-from llm_studio.studio.prepare import with_returned
 from llm_studio.studio.profile_detail import detail_of
 
 
@@ -177,7 +176,7 @@ class Shelf:
         return Catalogue.load(self._settings.paths.profiles)
 
     def _machine(self) -> Machine:
-        return with_returned(this_machine(self._settings.paths.state), self._held())
+        return this_machine(self._settings.paths.state).with_returned(self._held())
 
 
 def _text_of(path: Path) -> str:

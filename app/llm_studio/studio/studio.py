@@ -256,4 +256,5 @@ def serving_status(berth: Berth) -> ServingStatus:
         since=state.since,
         running=berth.desk.running,
         waiting=berth.desk.waiting,
+        held=dict(berth.supervisor.held),
     )
