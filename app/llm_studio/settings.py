@@ -96,9 +96,16 @@ def _folder(value: Any) -> Path:
 
 
 def _folders(value: Any) -> tuple[Path, ...]:
-    if not isinstance(value, list):
+    if not isinstance(value, list) or not value:
         raise ValueError('expected a list of folders, like ["/data/models"]')
     return tuple(_folder(each) for each in value)
+
+
+def _folders_from_text(text: str) -> tuple[Path, ...]:
+    folders = tuple(_folder(part) for part in text.split(os.pathsep) if part)
+    if not folders:
+        raise ValueError("expected folders, like /data/models:~/models")
+    return folders
 
 
 def _switch(value: Any) -> bool:
@@ -194,7 +201,7 @@ SETTINGS = (
         "models",
         "Folders that hold model files (GGUF), searched in this order; downloads go to the first.",
         lambda paths: (paths.models,),
-        lambda text: tuple(_folder(part) for part in text.split(os.pathsep) if part),
+        _folders_from_text,
         _folders,
     ),
     Setting(

@@ -72,6 +72,7 @@ def test_the_version(run: Run, words: list[str]) -> None:
         (["edit", "base", "=5"], "'=5' sets nothing"),
         (["config", "caches", "maybe"], "caches cannot be 'maybe'"),
         (["config", "models", "relative"], "absolute path"),
+        (["config", "models", ""], "expected folders"),
         (["config", "--unset"], "--unset goes with one key"),
         (["config", "models", "/a", "--unset"], "--unset goes with one key"),
         (["completion", "tcsh"], "invalid choice"),

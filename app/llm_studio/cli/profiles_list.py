@@ -142,9 +142,8 @@ def _narrate(
     planned = "Planned for" if imagined else "This machine"
     say(styled(f"{planned}: {gpus}; {size(here.machine.host.total)} of memory.", "dim"))
     if not any(map(_is_here, (each for each in summaries if each.id != DEMO))):
-        folder = here.settings.models[0] if here.settings.models else "a models folder"
         say_wrapped("No model of yours is here yet: `llm-studio up demo` serves a small stand-in.")
-        say_wrapped(f"For a real one put GGUF files into {folder}, or")
+        say_wrapped(f"For a real one put GGUF files into {here.settings.models[0]}, or")
         say("name the folders that you have:  llm-studio config models /data/models")
         say_wrapped(
             "`llm-studio files` lists what was found; `llm-studio new FILE` makes a profile."

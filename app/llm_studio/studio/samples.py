@@ -48,7 +48,7 @@ class Samples:
         self.sampler = Sampler(
             served=self._served,
             gpus=gpus or GpuReader(),
-            host=HostProbe(settings.models[0] if settings.models else settings.paths.models),
+            host=HostProbe(settings.models[0]),
             history=self.history,
             alerts=Alerts(limits, marks, log),
             complain=lambda text: log.add(text, level="error"),

@@ -60,8 +60,7 @@ def _full(part: str, folder: Path, free: int) -> Finding | None:
 
 
 def _places(system: System) -> Iterator[tuple[str, Path]]:
-    if system.settings.models:
-        yield "models", _existing(system, system.settings.models[0])
+    yield "models", _existing(system, system.settings.models[0])
     yield "state", _existing(system, system.settings.paths.state)
     try:
         root = Path(str(system.docker.info().get("DockerRootDir") or ""))
