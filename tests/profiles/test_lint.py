@@ -152,8 +152,15 @@ def test_shards_that_are_missing(tmp_path: Path) -> None:
 def test_a_file_that_is_damaged_or_no_model(tmp_path: Path) -> None:
     (tmp_path / "junk.gguf").write_bytes(b"GGUF\x03junk")
     write_gguf(tmp_path / "mmproj.gguf", {"general.architecture": "clip"}, [])
+    write_gguf(tmp_path / "lora.gguf", {"general.type": "adapter"}, [])
+    write_gguf(tmp_path / "flux.gguf", {"general.architecture": "flux"}, [])
     library = library_of(tmp_path)
-    for name, told in (("junk.gguf", "cannot be loaded"), ("mmproj.gguf", "projector")):
+    for name, told in (
+        ("junk.gguf", "cannot be loaded"),
+        ("mmproj.gguf", "but a projector."),
+        ("lora.gguf", "but an adapter."),
+        ("flux.gguf", "but a file of another kind"),
+    ):
         [finding] = lint(plan_of(f'[model]\nfile = "{name}"', library))
         assert finding.level == "error"
         assert told in finding.what + finding.why

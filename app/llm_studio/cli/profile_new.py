@@ -35,8 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
             model.require()  # a damaged file says what is wrong with it
             raise StudioError(
                 f"{model.name} is no model that could be served",
-                why=f"It is a {model.kind}.",
-                hint="A projector or adapter is named in the profile of its model.",
+                why=f"It is {model.nature}.",
+                hint="A projector or adapter is named in the profile of its model."
+                if model.kind in ("projector", "adapter")
+                else "",
             )
         values = values_for(model)
         if arguments.name:

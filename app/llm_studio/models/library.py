@@ -54,6 +54,12 @@ class ModelFile:
     def usable(self) -> bool:
         return self.header is not None and not self.missing and not self.problem
 
+    @property
+    def nature(self) -> str:
+        """What it is, in words."""
+        known = {"model": "a language model", "projector": "a projector", "adapter": "an adapter"}
+        return known.get(self.kind, "a file of another kind, like a model that makes pictures")
+
     def require(self) -> Header:
         """The header, or an error that says why the model cannot be served."""
         if self.missing:

@@ -73,7 +73,7 @@ def model_file(plan: Plan) -> Iterator[Finding]:
     elif model.problem:
         yield Finding("error", "model.file", model.problem, "It cannot be loaded.")
     elif model.kind != "model":
-        what = f"{section.file} is no language model but a {model.kind}."
+        what = f"{section.file} is no language model but {model.nature}."
         yield Finding("error", "model.file", what, "It belongs beside a model.")
 
 

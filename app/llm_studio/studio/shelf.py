@@ -107,7 +107,10 @@ class Shelf:
         with self._library() as library:
             model = library.get(file)
             if model.kind != "model":
-                raise UsageError(f"{model.name} is no model that could be served")
+                raise UsageError(
+                    f"{model.name} is no model that could be served",
+                    why=model.problem or f"It is {model.nature}.",
+                )
             text = compose(values_for(model))
             catalogue = self._catalogue()
             wanted = id_ or _free_id(id_for(model), catalogue)
