@@ -117,6 +117,16 @@ def test_a_file_without_permission(shelf: Shelf, monkeypatch: pytest.MonkeyPatch
     assert catalogue.get("good").profile is not None
 
 
+def test_a_folder_that_cannot_be_read_is_no_empty_one(tmp_path: Path) -> None:
+    own = tmp_path / "profiles"
+    own.write_text("no folder")
+    catalogue = Catalogue.load(own)
+    [problem] = catalogue.get("profiles").problems
+    assert str(problem) == f"{own}: cannot be read: Not a directory."
+    assert catalogue.get("base").profile is not None
+    assert "profiles" not in {entry.id for entry in Catalogue.load(tmp_path / "not there")}
+
+
 def test_ids_that_differ_only_in_case(shelf: Shelf) -> None:
     shelf.put("GLM", GOOD)
     shelf.put("glm", GOOD)
@@ -135,8 +145,6 @@ def test_what_editors_leave_behind_is_no_profile(shelf: Shelf) -> None:
 
 def test_no_folder_is_no_profiles(shelf: Shelf) -> None:
     assert list(Catalogue.load(shelf.own / "nowhere")) == []
-    (shelf.own / "file").write_text("")
-    assert list(Catalogue.load(shelf.own / "file")) == []
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import tomllib
@@ -191,6 +192,14 @@ def _merge(lineage: Sequence[Source]) -> tuple[dict[str, Any], dict[KeyPath, Sou
 
 
 def _read_folder(folder: Path, shipped: bool) -> Iterator[Source]:
+    try:
+        os.listdir(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:  # what is in it must not be missed unnoticed
+        problem = Problem(folder, f"cannot be read: {error.strerror}.")
+        yield Source(folder.name, folder, shipped, problem=problem)
+        return
     seen: dict[str, Path] = {}
     for path in files_in(folder):
         source = read_source(path, shipped=shipped)
