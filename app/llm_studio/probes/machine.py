@@ -2,18 +2,54 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
 from llm_studio.models.fit import Host
 from llm_studio.models.memory import Device
 from llm_studio.probes.gpu import GpuProbe
+from llm_studio.probes.lane import Lane
 from llm_studio.probes.overhead import UNMEASURED, known_overheads
 from llm_studio.profiles.plan import Machine
 
-_one_at_a_time = Lock()
-"""The driver's library is loaded once for all threads, and may have to be loaded anew."""
+PATIENCE = 10.0
+"""Seconds for which a driver is waited for. One that hangs takes a thread, and never gives it back:
+it is given one and no more, and whoever asks in the meantime is told so at once."""
+
+Found = tuple[tuple[Device, ...], tuple[str, ...]]
+
+
+class _Driver:
+    """Asked by one thread, for its library is loaded once for all, and may have to be anew."""
+
+    def __init__(self) -> None:
+        self._lane: Lane[Found] = Lane("gpu memory", _look)
+        self._guard = Lock()
+        self._asked: tuple[Future[Found] | None, float] = (None, 0.0)
+
+    def look(self) -> Found:
+        with self._guard:
+            answer = self._lane.ask()
+            if answer is not self._asked[0]:
+                self._asked = (answer, time.monotonic())
+            left = self._asked[1] + PATIENCE - time.monotonic()
+        try:
+            return answer.result(max(left, 0.0))
+        except TimeoutError:
+            return (), ("The GPU driver does not answer; `dmesg` may tell why.",)
+
+
+def _look() -> Found:
+    from llm_studio.probes.gpus.nvidia import Nvidia
+
+    return plannable(Nvidia(may_reload=True), {})
+
+
+_driver = _Driver()
 
 
 def this_machine(state: Path, *, look_for_gpus: bool = True) -> Machine:
@@ -21,19 +57,13 @@ def this_machine(state: Path, *, look_for_gpus: bool = True) -> Machine:
     import psutil
 
     memory = psutil.virtual_memory()
-    devices: tuple[Device, ...] = ()
-    notes: tuple[str, ...] = ()
-    if look_for_gpus:
-        from llm_studio.probes.gpus.nvidia import Nvidia
-
-        with _one_at_a_time:
-            devices, notes = plannable(Nvidia(may_reload=True), known_overheads(state))
+    found, notes = _driver.look() if look_for_gpus else ((), ())
+    overheads = known_overheads(state) if found else {}
+    devices = tuple(replace(d, overhead=overheads.get(d.uuid, UNMEASURED)) for d in found)
     return Machine(devices, Host(memory.total, memory.available), notes)
 
 
-def plannable(
-    probe: GpuProbe, overheads: Mapping[str, int]
-) -> tuple[tuple[Device, ...], tuple[str, ...]]:
+def plannable(probe: GpuProbe, overheads: Mapping[str, int]) -> Found:
     """The GPUs that a model can be planned for, and what is wrong with others."""
     try:
         found = probe.look()
