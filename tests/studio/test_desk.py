@@ -93,6 +93,17 @@ async def test_patience_has_an_end() -> None:
         await house.served()
 
 
+async def test_who_asks_for_a_switch_has_no_more_patience_than_others() -> None:
+    async def never(id_: str) -> None:
+        await asyncio.Event().wait()
+
+    desk = Desk(profile_of=lambda name: name, want=never, patience=0.05)
+    with pytest.raises(Refusal, match="in time"):
+        async with asyncio.timeout(5), desk.lease(RequestRecord("/v1/x", "test", model="b")):
+            pass
+    assert desk.waiting == 0
+
+
 async def test_another_profile_is_switched_to_once_for_all_who_want_it() -> None:
     house = House()
     await house.desk.open(target("a"))

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.studio.scripted import House
+from tests.studio.scripted import House, ScriptedEngine
 
-from llm_studio.engines.base import Vitals
+from llm_studio.engines.base import Running, Vitals
 from llm_studio.models.memory import GiB
 from llm_studio.studio import attendant, backoff, loading, watch
 from llm_studio.studio.desk import Refusal, RequestRecord
+from llm_studio.studio.jobs import Job
 from llm_studio.studio.state import Phase
 from llm_studio.studio.supervisor import Busy
 
@@ -183,8 +184,12 @@ async def test_requests_that_do_not_end_are_cut_off(
     await house.up("a")
     async with house.desk.lease(RequestRecord("/v1/x", "test")):
         await house.up("b")
-    assert house.engine.alive == ["b"]
-    assert any("cut off" in line.text for line in house.log.since(0).lines)
+        assert house.engine.alive == ["b"]
+        assert any("cut off" in line.text for line in house.log.since(0).lines)
+        assert house.desk.running == 0  # so that the next switch does not wait for it again
+        monkeypatch.setattr(attendant, "DRAIN_LIMIT", 60.0)
+        await asyncio.wait_for(house.up("c"), 10)
+    assert house.desk.running == 0
 
 
 async def test_a_crash_is_seen_explained_and_mended(house: House) -> None:
@@ -340,6 +345,75 @@ async def test_an_engine_that_cannot_be_ended_stays_ours_until_it_is(house: Hous
     house.engine.unstoppable.clear()
     await house.up("b")
     assert house.engine.alive == ["b"]
+
+
+async def test_a_stop_that_fails_is_told(house: House) -> None:
+    await house.up("a")
+    house.engine.unstoppable.add("a")
+    job = house.supervisor.stop()
+    assert job is not None
+    assert (await house.jobs.ended(job)).state == "failed"
+    state = house.store.state
+    assert (state.phase, state.desired, state.profile) == (Phase.FAILED, None, "a")
+    assert state.failure is not None
+    assert "Docker does not answer" in state.failure.what
+    assert state.engine is not None  # it runs
+    house.engine.unstoppable.clear()
+    again = house.supervisor.stop()
+    assert again is not None
+    await house.jobs.ended(again)
+    assert house.store.state.phase is Phase.STOPPED
+    assert house.engine.alive == []
+
+
+async def test_a_stop_that_is_cancelled_in_time_ends_nothing(house: House) -> None:
+    await house.up("a")
+    async with house.desk.lease(RequestRecord("/v1/x", "test")):
+        job = house.supervisor.stop()
+        assert job is not None
+        await house.until(Phase.DRAINING)
+        house.jobs.cancel(job.id)
+        await house.jobs.ended(job)
+    assert house.store.state.phase is Phase.READY
+    assert house.store.state.desired == "a"
+    assert await _profile_served(house) == "a"
+    house.engine.life("a").ended = Vitals(False, 139)  # and it is watched as before
+    await house.until(Phase.FAILED)
+
+
+async def test_an_idle_engine_that_cannot_be_ended_is_told(house: House) -> None:
+    house.idle = 1
+    await house.up("a")
+    house.engine.unstoppable.add("a")
+    house.desk.last_used -= 10
+    state = await house.until(Phase.FAILED, "a")
+    assert state.failure is not None
+    assert "Docker does not answer" in state.failure.what
+
+
+async def test_what_is_wished_for_while_an_engine_is_adopted_is_all_that_runs(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.up("a")
+    second = House(tmp_path / "second")
+    second.engine = house.engine
+    second.supervisor = second.new_supervisor()
+    await house.supervisor.close()
+    wished: list[Job] = []
+
+    async def vitals(running: Running) -> Vitals:
+        if not wished and (job := second.supervisor.switch("b")) is not None:
+            wished.append(job)
+            await second.until(Phase.READY, "b")
+        return await ScriptedEngine.vitals(house.engine, running)
+
+    monkeypatch.setattr(house.engine, "vitals", vitals)
+    await second.adopt()
+    async with asyncio.timeout(10):
+        while house.engine.alive != ["b"]:
+            await asyncio.sleep(0.005)
+    assert second.store.state.profile == "b"
+    await second.close()
 
 
 async def test_a_server_that_does_not_answer_is_not_called_ready(

@@ -160,6 +160,7 @@ class Attendant:
         before = await asyncio.to_thread(self._free)
         now.stopping = True
         await now.engine.stop(now.running, STOP_GRACE)
+        self.desk.let_go()
         await now.follower.finish()
         await now.engine.forget(now.running)
         self.now = None

@@ -103,7 +103,8 @@ class Desk:
         self._asleep: str | None = None
         self._waiting: dict[object, str | None] = {}
         self._running: dict[object, RequestRecord] = {}
-        self._changed = asyncio.Condition()
+        self._news = asyncio.Event()
+        """Set, and replaced, at each change: who waits for it can miss none."""
         self.last_used = time.monotonic()
 
     @property
@@ -131,24 +132,27 @@ class Desk:
 
     async def open(self, target: Target) -> None:
         """From now on requests go to this engine."""
-        async with self._changed:
-            self._target, self._coming, self._asleep = target, None, None
-            self._since = self.last_used = time.monotonic()
-            self._changed.notify_all()
+        self._target, self._coming, self._asleep = target, None, None
+        self._since = self.last_used = time.monotonic()
+        self._tell()
 
     async def shut(self, coming: str | None, *, asleep: str | None = None) -> None:
         """No request goes through. Those that come wait if a profile is `coming`, or wake one."""
-        async with self._changed:
-            self._target, self._coming, self._asleep = None, coming, asleep
-            self._changed.notify_all()
+        self._target, self._coming, self._asleep = None, coming, asleep
+        self._tell()
 
     async def drained(self, limit: float) -> bool:
         """Whether all running requests ended within the limit."""
-        async with self._changed:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(limit):
-                    await self._changed.wait_for(lambda: not self._running)
-            return not self._running
+        deadline = time.monotonic() + limit
+        while self._running and (left := deadline - time.monotonic()) > 0:
+            await self._change(left)
+        return not self._running
+
+    def let_go(self) -> None:
+        """The engine has ended. Whoever is at it still only waits for a client that does not read,
+        and counts no more: the next model shall not wait for that one too."""
+        self._running.clear()
+        self._tell()
 
     def glance(self, model: str = "") -> Target:
         """The engine as it stands, for a look: it waits for nothing, switches and uses nothing."""
@@ -171,10 +175,9 @@ class Desk:
         try:
             yield target
         finally:
-            self.last_used = time.monotonic()
-            async with self._changed:
-                self._running.pop(token, None)
-                self._changed.notify_all()
+            if self._running.pop(token, None) is not None:
+                self.last_used = time.monotonic()
+                self._tell()
 
     async def _admitted(self, record: RequestRecord) -> Target:
         wanted = self._profile_of(record.model) if record.model else None
@@ -220,7 +223,9 @@ class Desk:
                 raise Refusal(503, "The model did not become ready in time", retry_after=30)
             if wanted is not None and self._may_ask(wanted, token):
                 asked = True
-                await self._want(wanted)  # raises Refusal where it is not allowed, or fails
+                with contextlib.suppress(TimeoutError):  # what it wished for goes on without it
+                    async with asyncio.timeout(left):
+                        await self._want(wanted)  # raises Refusal where it is not allowed, or fails
                 continue
             await self._change(min(left, self._until_turn(wanted)))
 
@@ -237,8 +242,11 @@ class Desk:
             return 3600.0
         return max(self._residence - (time.monotonic() - self._since), 0.01)
 
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
     async def _change(self, limit: float) -> None:
-        async with self._changed:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(limit):
-                    await self._changed.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await self._news.wait()

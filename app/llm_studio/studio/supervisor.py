@@ -191,22 +191,24 @@ class Supervisor:
         self._follow_up(self._watch_over(now), "watch")
 
     async def _abandon(self, id_: str, old: Current | None) -> None:
-        """A switch was cancelled: what it has not touched yet goes on, what it started ends."""
+        """A switch, or without a name a stop, was cancelled: what it has not touched yet goes on,
+        and what it started or began to end ends."""
         if self._closing:
             return  # the next studio finds what runs
-        self._say(f"the switch to {id_} was cancelled")
+        told = f"the switch to {id_} was cancelled" if id_ else "the stop was cancelled"
+        self._say(told)
         if old is not None and self._attendant.now is old and not old.stopping:
             await self._open(old)
             return
         try:
             await self._stop_engine(None, drain=0.0)
         except StudioError as error:
-            await self._fail(id_, error)
+            await self._fail(id_ or self._store.state.profile or "", error)
             return
         await self._desk.shut(None)
         self._store.replace(
             phase=Phase.STOPPED, profile=None, desired=None, engine=None, progress=None,
-            detail=f"the switch to {id_} was cancelled",
+            detail=told if id_ else "",
         )  # fmt: skip
 
     async def _go_back(self, previous: str, job: Job, failure: Failure) -> None:
@@ -224,9 +226,16 @@ class Supervisor:
     # An end
 
     async def _end(self, job: Job) -> object:
+        now = self._attendant.now
         self._store.replace(desired=None)
         await self._desk.shut(None)
-        await self._stop_engine(job)
+        try:
+            await self._stop_engine(job)
+        except asyncio.CancelledError:
+            await _to_its_end(self._abandon("", now))
+            raise
+        except StudioError as error:
+            raise Failed(await self._fail(self._store.state.profile or "", error)) from error
         self._last_good = None
         self._store.replace(
             phase=Phase.STOPPED, profile=None, engine=None, progress=None, failure=None, detail=""
@@ -242,14 +251,17 @@ class Supervisor:
             failure = error.failure
         else:
             failure = Failure(type(error).__name__, error.what, error.why, error.hint)
+        engine, detail = None, ""
         try:
             await self._stop_engine(None, drain=0.0)
         except StudioError as left:  # it stays ours, and is ended with the next wish
             self._say(f"what is left of {id_} could not be ended: {left.sentence}", "error")
+            engine, detail = self._store.state.engine, "it may run still, and could not be ended"
         await self._desk.shut(None)
         self._store.replace(
-            phase=Phase.FAILED, profile=id_, engine=None, progress=None, failure=failure, detail=""
-        )
+            phase=Phase.FAILED, profile=id_, engine=engine, progress=None, failure=failure,
+            detail=detail,
+        )  # fmt: skip
         self._say(f"{id_}: {failure.what}. {failure.why}", "error")
         return failure
 
@@ -273,7 +285,11 @@ class Supervisor:
         id_ = now.running.profile
         self._say(f"{id_} was idle for {now.idle} s and is unloaded")
         await self._desk.shut(None, asleep=id_)
-        await self._stop_engine(None)
+        try:
+            await self._stop_engine(None)
+        except StudioError as error:
+            await self._fail(id_, error)
+            return
         self._store.replace(
             phase=Phase.ASLEEP, engine=None, progress=None, detail="wakes with the next request"
         )
@@ -320,6 +336,8 @@ class Supervisor:
         if keyless or not (await engine.vitals(running)).alive:
             return False
         health = await self._attendant.health.ask(running)
+        if self._operation is not None or self.serving is not None:
+            return False  # something else was wished for meanwhile
         now = self._attendant.attach(running, engine, adopted=True)
         self._say(f"adopted {running.profile} ({running.detail})")
         if health.ready:
