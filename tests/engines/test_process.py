@@ -18,7 +18,7 @@ from tests.standins.tiny_model import write_tiny_llama
 from llm_studio.engines import process as process_module
 from llm_studio.engines import tail
 from llm_studio.engines.arguments import Files
-from llm_studio.engines.base import Launch, Running
+from llm_studio.engines.base import EngineError, Launch, Running
 from llm_studio.engines.health import HealthProbe
 from llm_studio.engines.process import ProcessEngine, _end, flags_in, version_in
 from llm_studio.errors import StudioError
@@ -130,6 +130,71 @@ async def test_a_number_that_another_process_has_now_is_not_taken_for_it(bench: 
     second = ProcessEngine(bench.folder / "engines")
     assert await second.running() == []
     path.write_text(json.dumps(kept))
+
+
+async def test_a_clock_that_is_set_makes_nobody_dead(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = await bench.start()
+    real = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: real(self) + 3600)
+    second = ProcessEngine(bench.folder / "engines")
+    assert [each.instance for each in await second.running()] == [running.instance]
+    assert (await second.vitals(running)).alive
+
+
+async def test_one_that_cannot_be_killed_is_told_and_not_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a driver that hangs; it is still there, and says so."""
+    running = await bench.start()
+    child = bench.engine._children[running.instance]
+    monkeypatch.setattr(process_module, "KILLED", 0.05)
+    monkeypatch.setattr(child, "terminate", lambda: None)
+    monkeypatch.setattr(child, "kill", lambda: None)
+    async with asyncio.timeout(10):
+        with pytest.raises(EngineError, match="cannot be ended"):
+            await bench.engine.stop(running, 0.05)
+    assert (await bench.engine.vitals(running)).alive
+    monkeypatch.undo()
+
+
+async def test_a_start_that_cannot_be_recorded_leaves_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    def full(_: Running, pid: int) -> None:
+        started.append(pid)
+        raise StudioError("Cannot write it")
+
+    monkeypatch.setattr(bench.engine, "_record", full)
+    with pytest.raises(StudioError, match="Cannot write"):
+        await bench.start()
+    assert not psutil.pid_exists(started[0])
+    assert list((bench.folder / "engines").iterdir()) == []
+
+
+async def test_a_binary_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does what it started, which holds its output open."""
+    binary = tmp_path / "llama-server"
+    binary.write_text("#!/bin/sh\nsleep 600 &\nsleep 600\n")
+    binary.chmod(0o700)
+    monkeypatch.setattr(process_module, "ASKED", 0.2)
+    async with asyncio.timeout(5):
+        with pytest.raises(EngineError, match="does not answer"):
+            await ProcessEngine(tmp_path, str(binary)).abilities()
+
+
+async def test_of_a_binary_that_never_ends_to_talk_enough_is_read(tmp_path: Path) -> None:
+    binary = tmp_path / "llama-server"
+    binary.write_text("#!/bin/sh\necho 'version: 1 (one)'\nyes\n")
+    binary.chmod(0o700)
+    async with asyncio.timeout(20):
+        abilities = await ProcessEngine(tmp_path, str(binary)).abilities()
+    assert abilities.version == "1 (one)"
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"pid": 1}', "\0"])

@@ -38,6 +38,10 @@ POLL, QUIET = 0.05, 0.25
 """Seconds between looks at a log: at first, and when nothing comes."""
 FEW, GATHER = 200, 0.02
 """After so few lines, a log waits for so many seconds until more have come."""
+KILLED = 10.0
+"""Seconds in which one that was killed ends, unless it hangs in a driver or a disk."""
+ASKED, PRINTED = 30.0, 1 << 20
+"""Seconds that a llama-server may take to say what it is, and bytes."""
 
 
 class ProcessEngine:
@@ -80,14 +84,29 @@ class ProcessEngine:
         known = await asyncio.to_thread(_build, command)
         if self._abilities is None or self._abilities[0] != known:
             version, help_text = await asyncio.gather(
-                _output(*command, "--version"), _output(*command, "--help")
+                _output(*command, "--version"), _output(*command, "--help"), return_exceptions=True
             )
+            if isinstance(version, BaseException):
+                raise version
+            if isinstance(help_text, BaseException):
+                raise help_text
             told = Abilities(version_in(version), flags_in(help_text), log_level_in(help_text))
             self._abilities = (known, told)
         return self._abilities[1]
 
     async def start(self, launch: Launch) -> Running:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            return await self._start(launch)
+        except BaseException:
+            # Without a record no studio would find it again.
+            child = self._children.pop(launch.instance, None)
+            if child is not None:
+                await _end_child(child, 0)
+            self._remove(launch.instance)
+            raise
+
+    async def _start(self, launch: Launch) -> Running:
         port = _free_port()
         key_file = self._path(launch.instance, "key")
         _write_private(key_file, launch.key + "\n")
@@ -137,7 +156,7 @@ class ProcessEngine:
         born = 0.0
         with contextlib.suppress(psutil.Error):
             born = psutil.Process(pid).create_time()
-        kept = {**asdict(running), "pid": pid, "born": born}
+        kept = {**asdict(running), "pid": pid, "born": born, "birth": _birth(pid)}
         write_atomically(self._path(running.instance, "json"), json.dumps(kept), mode=0o600)
 
     async def running(self) -> Sequence[Running]:
@@ -155,10 +174,10 @@ class ProcessEngine:
                 self._remove(running.instance)
         return found
 
-    def _identity(self, running: Running) -> tuple[int, float] | None:
+    def _identity(self, running: Running) -> tuple[int, float, str] | None:
         try:
             kept = json.loads(self._path(running.instance, "json").read_text(encoding="utf-8"))
-            return int(kept["pid"]), float(kept["born"])
+            return int(kept["pid"]), float(kept["born"]), str(kept.get("birth", ""))
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
@@ -286,27 +305,40 @@ def _living(pid: int) -> Vitals:
     return Vitals(True, pid=pid)
 
 
-def _same_process(pid: int, born: float) -> psutil.Process | None:
+def _same_process(pid: int, born: float, birth: str) -> psutil.Process | None:
     """The process of this number, if it is still the one that was started then."""
     try:
         process = psutil.Process(pid)
-        if abs(process.create_time() - born) > 1 or process.status() == psutil.STATUS_ZOMBIE:
+        same = _birth(pid) == birth if birth else abs(process.create_time() - born) <= 1
+        if not same or process.status() == psutil.STATUS_ZOMBIE:
             return None
     except psutil.Error:
         return None
     return process
 
 
+def _birth(pid: int) -> str:
+    """When it was started, by Linux's clock that nobody sets; "" where there is none. By the time
+    of day, every engine would look dead once a machine that slept has set its clock."""
+    with contextlib.suppress(OSError, IndexError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        told = Path(f"/proc/{pid}/stat").read_text(errors="replace")  # its name may hold anything
+        return f"{boot} {told.rpartition(')')[2].split()[19]}"
+    return ""
+
+
 async def _end_child(child: asyncio.subprocess.Process, grace: float) -> None:
     """End a child of this studio; asyncio alone may wait for it, or its exit code is lost."""
-    if child.returncode is None:
-        child.terminate()
-        try:
-            async with asyncio.timeout(grace):
+    if child.returncode is not None:
+        return
+    for signal_it, limit in ((child.terminate, grace), (child.kill, KILLED)):
+        with contextlib.suppress(ProcessLookupError, TimeoutError):
+            signal_it()
+            async with asyncio.timeout(limit):
                 await child.wait()
-        except TimeoutError:
-            child.kill()
-            await child.wait()
+        if child.returncode is not None:
+            return
+    raise _undead(child.pid)
 
 
 def _end(process: psutil.Process, grace: float) -> None:
@@ -314,7 +346,16 @@ def _end(process: psutil.Process, grace: float) -> None:
         process.send_signal(signal.SIGTERM)
         if not _ended(process, grace):
             process.kill()
-            _ended(process, 10)
+            if not _ended(process, KILLED):
+                raise _undead(process.pid)
+
+
+def _undead(pid: int) -> EngineError:
+    return EngineError(
+        "llama-server cannot be ended",
+        why=f"Process {pid} was killed and is still there: it hangs in a driver or a disk.",
+        hint="`dmesg` may tell which. It ends when that answers, or with the machine.",
+    )
 
 
 def _ended(process: psutil.Process, limit: float) -> bool:
@@ -341,17 +382,26 @@ async def _output(*command: str) -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     except OSError as error:
         raise EngineError(f"{command[0]} does not start", why=str(error)) from error
+    printed = bytearray()
     try:
-        printed, _ = await asyncio.wait_for(process.communicate(), 30)
+        assert process.stdout is not None
+        async with asyncio.timeout(ASKED):
+            while len(printed) < PRINTED and (data := await process.stdout.read(PRINTED)):
+                printed += data
     except TimeoutError as error:
-        raise EngineError(f"{command[0]} does not answer", why="It took over 30 s.") from error
+        told = f"It took over {ASKED:.0f} s."
+        raise EngineError(f"{command[0]} does not answer", why=told) from error
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()  # with full pipes, `wait` would never return
+        # With what it started, which would hold the pipe open: it may be a script.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KILLED):
+                await process.communicate()  # with full pipes, `wait` would never return
     return printed.decode("utf-8", "replace")
 
 
