@@ -254,6 +254,16 @@ async def test_who_may_do_what_over_tcp(
     assert answer.status_code == status
 
 
+async def test_a_body_of_unknown_length_must_be_json_too(face: Face) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"model": "one"}'
+
+    for kind, status in (("text/plain", 415), ("application/json", 202)):
+        headers = {**GOOD, "Content-Type": kind}
+        answer = await face.tcp.post("/switch", content=body(), headers=headers)
+        assert answer.status_code == status
+
+
 async def test_every_writing_route_needs_the_token(face: Face) -> None:
     document = face.api.openapi()
     for path, methods in document["paths"].items():

@@ -26,6 +26,7 @@ from tests.server.gateway_stand import (
 )
 from tests.standins.scripted_upstream import Wire
 
+from llm_studio.server import upstream
 from llm_studio.server.capture import Capture
 
 SECRET = "what-was-asked-and-answered"
@@ -520,6 +521,29 @@ def test_a_slow_reader_holds_up_nobody_and_nothing_piles_up() -> None:
             assert sent < size // 2
             reply = await read_reply(reader)
             assert (len(reply.body), reply.whole) == (size, True)
+            writer.close()
+
+    run(scenario())
+
+
+def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = asyncio.Event()
+
+    async def script(wire: Wire) -> None:
+        await wire.stream()
+        try:
+            while True:
+                await wire.chunk(b"x" * 65_536)
+        except ConnectionError:
+            left.set()
+
+    async def scenario() -> None:
+        monkeypatch.setattr(upstream, "CLIENT_SECONDS", 0.2)
+        async with stand(script) as made:
+            _, writer = await open_chat(made)
+            await left.wait()
+            assert (await made.recorded()).outcome == "cancelled"
+            assert made.desk.running == 0
             writer.close()
 
     run(scenario())

@@ -109,6 +109,20 @@ def test_a_burst_of_requests_and_its_end() -> None:
     assert watched.see(running=0) == [("burst", "p", True)]
 
 
+def test_what_is_gone_is_over() -> None:
+    """A GPU that was taken out is not hot, and a model that was unloaded has no requests."""
+    watched = Watched()
+    watched.see(running=40, temperature=90)
+    assert [mark.kind for mark in watched.alerts.active] == ["hot", "burst"]
+    nothing = Sample(seq=2, time=2.0, gpus=[], host=HostSample())
+    for _ in range(HOLDS):  # while the driver fails, nobody knows how hot they are
+        watched.alerts.look(nothing.model_copy(update={"notes": ["The driver is gone"]}))
+    assert [mark.kind for mark in watched.alerts.active] == ["hot", "gpu"]
+    for _ in range(HOLDS):
+        watched.alerts.look(nothing)
+    assert watched.alerts.active == []
+
+
 def test_a_driver_that_fails_is_told_at_once() -> None:
     watched = Watched()
     assert watched.see(1, notes=["The NVIDIA driver was updated"]) == [("gpu", "driver", False)]

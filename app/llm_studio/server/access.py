@@ -77,7 +77,8 @@ class Access:
         if method in READING:
             return None
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if headers.get("content-length", "0") != "0" and kind != "application/json":
+        bodied = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        if bodied and kind != "application/json":
             return 415, "The body must be application/json", ""
         return None
 

@@ -19,12 +19,11 @@ from llm_studio.server.access import Access
 from llm_studio.server.api import create_api
 from llm_studio.server.capture import Capture
 from llm_studio.server.gateway import Gateway
+from llm_studio.server.impatient import ImpatientProtocol
 from llm_studio.server.security import LOOPBACK, is_loopback
 from llm_studio.server.token import gateway_key_of, token_of
 from llm_studio.settings import Settings
 from llm_studio.studio.studio import Studio
-
-HEADER_TIMEOUT = 5
 
 
 async def run(settings: Settings, ready: Callable[[Studio], None]) -> None:
@@ -80,6 +79,8 @@ async def run(settings: Settings, ready: Callable[[Studio], None]) -> None:
 async def _server(app: Access, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app,
+        http=ImpatientProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -15,6 +15,11 @@ from llm_studio.server.body import Body
 from llm_studio.studio.desk import Refusal, Target
 
 CONNECT_SECONDS = 5.0
+CLIENT_SECONDS = 600.0
+"""A client that takes nothing of its answer for so long is gone, though its connection is there:
+it keeps the engine from being unloaded."""
+AT_ONCE = 16 << 10
+"""Bytes that a connection takes without waiting, if nothing else waits there."""
 KEEPALIVE_SECONDS = 2.0
 """Less than the engine's five, so that a kept connection is seldom found closed."""
 
@@ -131,7 +136,22 @@ async def _relay(
         if not data:
             return response
         watcher.passed(data)
-        await response.write(data)  # waits while the client does not read: nothing piles up here
+        await _pass_on(request, response, data)
+
+
+async def _pass_on(request: web.BaseRequest, response: web.StreamResponse, data: bytes) -> None:
+    """Waits while the client does not read: nothing piles up here."""
+    transport = request.transport
+    if len(data) < AT_ONCE and transport is not None and not transport.get_write_buffer_size():
+        await response.write(data)  # it keeps up, as nearly all do: a limit for each would cost
+        return
+    try:
+        async with asyncio.timeout(CLIENT_SECONDS):
+            await response.write(data)
+    except TimeoutError:
+        if transport is not None:
+            transport.abort()  # `close` would wait for what it did not take
+        raise ConnectionResetError("The client takes nothing of its answer") from None
 
 
 def _request_headers(request: web.BaseRequest, target: Target) -> CIMultiDict[str]:

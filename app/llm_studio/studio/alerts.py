@@ -93,6 +93,7 @@ class Alerts:
         return self._marks.add(condition.kind, condition.about, text, level=level, over=over)
 
     def _conditions(self, sample: Sample) -> Iterator[Condition]:
+        yield from self._of_what_is_gone(sample)
         for gpu in sample.gpus:
             if not gpu.stale:
                 yield from self._of_gpu(gpu)
@@ -105,6 +106,18 @@ class Alerts:
             holds = count >= self._limits.requests
             about, ended = sample.engine.profile, "The burst of requests is over"
             yield Condition("burst", about, holds, text, "info", ended)
+
+    def _of_what_is_gone(self, sample: Sample) -> Iterator[Condition]:
+        """What was told of a GPU that was taken out, or of a model that was unloaded, is over."""
+        here = {"driver", *(gpu.id for gpu in sample.gpus)}
+        served = sample.engine.profile if sample.engine is not None else ""
+        for mark in self.active:
+            if mark.kind == "burst" and mark.about != served:
+                yield Condition(
+                    "burst", mark.about, False, "", ended="The burst of requests is over"
+                )
+            elif mark.kind != "burst" and mark.about not in here and not sample.notes:
+                yield Condition(mark.kind, mark.about, False, "", ended=f"{mark.about} is gone")
 
     def _of_gpu(self, gpu: GpuSample) -> Iterator[Condition]:
         name = f"GPU {gpu.index}" + (f" ({gpu.name})" if gpu.name else "")
