@@ -161,6 +161,24 @@ async def deaf_at_first(quay: Quay, monkeypatch: pytest.MonkeyPatch) -> Quay:
     return second
 
 
+async def test_a_defect_of_one_engine_hides_no_other(quay: Quay, tmp_path: Path) -> None:
+    class Defective(ScriptedEngine):
+        kind = "a defective one"
+
+        async def running(self) -> Sequence[Running]:
+            raise ValueError("odd")
+
+    await quay.up("a")
+    await quay.berths.close()
+    second = Quay(tmp_path / "second", quay.main.engine)
+    await second.berths.adopt({"x": Defective(), "scripted": quay.main.engine})
+    await second.main.until(Phase.READY, "a")
+    told = [line.text for line in second.main.log.since(0).lines]
+    assert "a defective one cannot be asked: ValueError: odd" in told
+    await second.berths.close()
+    await second.main.close()
+
+
 async def test_an_engine_that_could_not_be_asked_is_asked_again(
     quay: Quay, monkeypatch: pytest.MonkeyPatch
 ) -> None:

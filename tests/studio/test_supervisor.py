@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.studio.scripted import House, ScriptedEngine
 
-from llm_studio.engines.base import Running, Vitals
+from llm_studio.engines.base import EngineError, Running, Vitals
 from llm_studio.models.memory import GiB
 from llm_studio.studio import attendant, backoff, loading, watch
 from llm_studio.studio.desk import Refusal, RequestRecord
@@ -201,6 +201,26 @@ async def test_a_crash_is_seen_explained_and_mended(house: House) -> None:
     assert house.store.state.failure.exit_code == 134
     await house.until(Phase.READY, "a")
     assert house.engine.alive == ["a"]
+
+
+async def test_a_crash_whose_cause_cannot_be_asked_for_is_told(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker itself went away just after its container."""
+    monkeypatch.setattr(backoff, "DELAYS", (3600.0,))
+    await house.up("a")
+    vitals = [Vitals(False, 137)]
+
+    async def once(_: Running) -> Vitals:
+        if not vitals:
+            raise EngineError("Docker has stopped")
+        return vitals.pop()
+
+    monkeypatch.setattr(house.engine, "vitals", once)
+    house.engine.life("a").ended = Vitals(False, 137)
+    state = await house.until(Phase.FAILED)
+    assert state.failure is not None
+    assert "Docker has stopped" in state.failure.why
 
 
 async def test_a_restart_that_cannot_be_tried_is_told(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ import httpx
 
 from llm_studio.engines.base import Running
 from llm_studio.text import untrusted_line
+
+LIMIT = 10.0
+"""Seconds for an answer as a whole: a server that drips would never be late by a byte's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,13 @@ class HealthProbe:
         return self._clients[secure]
 
     async def ask(self, running: Running) -> Health:
-        client = self._client(running.address)
+        try:
+            async with asyncio.timeout(LIMIT):
+                return await self._ask(self._client(running.address), running)
+        except TimeoutError:
+            return Health(False, False, told="it did not answer in time")
+
+    async def _ask(self, client: httpx.AsyncClient, running: Running) -> Health:
         try:
             if running.kind != "external":  # not every server has this route
                 answer = await client.get(f"{running.address}/health")

@@ -132,6 +132,10 @@ class Berths:
                     await self._adopt_from(engine, beside)
                 except StudioError as error:
                     self._log.add(f"{engine.kind}: {error.sentence}", level="warning")
+                except Exception as error:  # a defect of one must not hide what others tell
+                    told = f"{type(error).__name__}: {error}"
+                    self._log.add(f"{engine.kind} cannot be asked: {told}", level="error")
+                    self._unasked.pop(engine.kind, None)
         asked.set()
         if not self._unasked:
             self._remember()
