@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import httpx
@@ -14,6 +16,8 @@ import pytest
 from tests.e2e.conftest import BOTH
 from tests.e2e.seen import LIMIT, until_gone
 from tests.e2e.user import User, chat, line_of, talking
+
+from llm_studio.client import Unreachable
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -127,6 +131,23 @@ def test_two_studios_of_one_home(user: User) -> None:
     assert "→" in second.err
     assert user.status()["state"] == "ready"
     assert len(user.ask("GET", "/jobs")) == 1
+
+
+def test_a_command_that_goes_away_leaves_the_studio_that_it_starts(user: User) -> None:
+    """As with a terminal that is lost in the first second."""
+    reading, writing = os.pipe()
+    studio = user.begin(
+        "serve", "--ready-fd", str(writing),
+        pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=writing,
+    )  # fmt: skip
+    os.close(writing)
+    os.close(reading)
+    while studio.poll() is None:
+        with contextlib.suppress(Unreachable):
+            assert user.up("one")["state"] == "done"
+            break
+    assert studio.poll() is None
+    assert user.status()["studio"]["pid"] == studio.pid
 
 
 def test_a_socket_that_was_left_behind(user: User) -> None:

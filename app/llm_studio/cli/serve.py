@@ -38,7 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
                 f"Gateway {studio.gateway}, management API {studio.api}. Ctrl-C ends the studio."
             )
             return
-        os.write(arguments.ready_fd, b"ready\n")
+        with contextlib.suppress(OSError):  # who started it has gone by now, and it goes on
+            os.write(arguments.ready_fd, b"ready\n")
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 2)  # the reader goes away now
         os.close(arguments.ready_fd)
