@@ -29,7 +29,7 @@ from tests.standins.tiny_model import write_tiny_llama
 
 from benchmarks.row import Row, shown
 from llm_studio.server.gateway import Gateway
-from llm_studio.studio.desk import Desk, Target
+from llm_studio.studio.serving.desk import Desk, Target
 
 KEY = "key-of-the-benchmark"
 FIRST_RUNS = 60

@@ -21,13 +21,13 @@ from tests.standins.nvml import FakeDriver
 from benchmarks.row import Row, shown
 from llm_studio.probes.gpu_process import GpuReader
 from llm_studio.probes.host import HostProbe
-from llm_studio.studio.alerts import Alerts, Limits
-from llm_studio.studio.curves import curves
-from llm_studio.studio.history import History
 from llm_studio.studio.log import Log
-from llm_studio.studio.marks import Marks
-from llm_studio.studio.sampler import Sampler
-from llm_studio.studio.series import numbers_of
+from llm_studio.studio.samples.alerts import Alerts, Limits
+from llm_studio.studio.samples.curves import curves
+from llm_studio.studio.samples.history import History
+from llm_studio.studio.samples.marks import Marks
+from llm_studio.studio.samples.sampler import Sampler
+from llm_studio.studio.samples.series import numbers_of
 
 GPUS = 8
 SECONDS = 15

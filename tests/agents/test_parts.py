@@ -21,8 +21,8 @@ from llm_studio.agents.summary import advice, summary
 from llm_studio.agents.trial import trial
 from llm_studio.errors import NotFound
 from llm_studio.server.security import check_key, session_of
-from llm_studio.studio.desk import RequestRecord
 from llm_studio.studio.requests import Requests
+from llm_studio.studio.serving.desk import RequestRecord
 from llm_studio.studio.session_sums import SessionSums
 from llm_studio.studio.troubles import TOO_LONG, TOOL_CALL, trouble_in
 

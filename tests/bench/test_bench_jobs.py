@@ -15,7 +15,7 @@ from llm_studio.engines.registry import create_engines
 from llm_studio.errors import NotFound, NotReady
 from llm_studio.settings import load_settings
 from llm_studio.studio.jobs import Job
-from llm_studio.studio.state import Phase
+from llm_studio.studio.serving.state import Phase
 from llm_studio.studio.studio import Studio
 
 pytestmark = pytest.mark.anyio

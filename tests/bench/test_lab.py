@@ -25,7 +25,7 @@ from llm_studio.errors import NotReady, StudioError, UsageError
 from llm_studio.profiles.catalogue import Catalogue, Entry
 from llm_studio.settings import load_settings
 from llm_studio.studio.jobs import Job
-from llm_studio.studio.state import Phase
+from llm_studio.studio.serving.state import Phase
 from llm_studio.studio.studio import Studio
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from typing import Any
 from tests.standins.scripted_upstream import Script, ScriptedUpstream, Wire
 
 from llm_studio.server.gateway import Gateway
-from llm_studio.studio.desk import Desk, RequestRecord, Target
+from llm_studio.studio.serving.desk import Desk, RequestRecord, Target
 
 ENGINE_KEY = "key-of-the-engine"
 CHAT = "/v1/chat/completions"

@@ -17,9 +17,9 @@ from llm_studio.server.access import MAX_BODY, Access
 from llm_studio.server.api import create_api
 from llm_studio.server.security import LOOPBACK
 from llm_studio.settings import load_settings
-from llm_studio.studio import loading
-from llm_studio.studio.desk import RequestRecord
-from llm_studio.studio.state import Phase
+from llm_studio.studio.serving import loading
+from llm_studio.studio.serving.desk import RequestRecord
+from llm_studio.studio.serving.state import Phase
 from llm_studio.studio.studio import Studio
 
 pytestmark = pytest.mark.anyio

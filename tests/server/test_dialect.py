@@ -8,7 +8,7 @@ import pytest
 
 from llm_studio.errors import NotFound, NotReady, StudioError, UsageError
 from llm_studio.server.dialect import Dialect, dialect_of, error_answer
-from llm_studio.studio.desk import Refusal
+from llm_studio.studio.serving.desk import Refusal
 
 
 @pytest.mark.parametrize(

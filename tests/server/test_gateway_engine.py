@@ -20,7 +20,7 @@ from tests.server.gateway_stand import CHAT, Reply, ask, exchange, head
 from tests.standins.tiny_model import write_tiny_llama
 
 from llm_studio.server.gateway import Gateway
-from llm_studio.studio.desk import Desk, RequestRecord, Target
+from llm_studio.studio.serving.desk import Desk, RequestRecord, Target
 
 KEY = "key-of-the-real-engine"
 AUTHORIZED = f"Authorization: Bearer {KEY}"

@@ -13,7 +13,7 @@ from tests.standins.scripted_upstream import Wire
 
 from llm_studio.errors import StudioError, UsageError
 from llm_studio.server.gateway import Gateway
-from llm_studio.studio.desk import Desk
+from llm_studio.studio.serving.desk import Desk
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:

@@ -22,13 +22,13 @@ from llm_studio.engines.base import (
 from llm_studio.engines.health import Health, HealthProbe
 from llm_studio.errors import StudioError
 from llm_studio.profiles.catalogue import Entry
-from llm_studio.studio.attendant import Attendant, Memory, Prepared
-from llm_studio.studio.berths import Berth, Berths
-from llm_studio.studio.desk import Desk
 from llm_studio.studio.jobs import Job, Jobs
 from llm_studio.studio.log import Log
-from llm_studio.studio.state import Phase, State, Store
-from llm_studio.studio.supervisor import Supervisor
+from llm_studio.studio.serving.attendant import Attendant, Memory, Prepared
+from llm_studio.studio.serving.berths import Berth, Berths
+from llm_studio.studio.serving.desk import Desk
+from llm_studio.studio.serving.state import Phase, State, Store
+from llm_studio.studio.serving.supervisor import Supervisor
 
 
 @dataclass

@@ -13,8 +13,8 @@ from tests.standins.engine_truth import IMAGE, require_engine
 
 from llm_studio.engines.docker import DockerEngine, container
 from llm_studio.settings import load_settings
-from llm_studio.studio import backoff
-from llm_studio.studio.state import Phase, State
+from llm_studio.studio.serving import backoff
+from llm_studio.studio.serving.state import Phase, State
 from llm_studio.studio.studio import Studio
 
 pytestmark = [pytest.mark.engine, pytest.mark.anyio]

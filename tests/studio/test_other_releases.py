@@ -30,13 +30,13 @@ from llm_studio.server.token import token_of
 from llm_studio.settings import load_settings
 from llm_studio.studio.conversations.archive import Archive
 from llm_studio.studio.conversations.message import Attachment
-from llm_studio.studio.desk import RequestRecord
-from llm_studio.studio.history import History
 from llm_studio.studio.jobs import Job, Jobs
-from llm_studio.studio.marks import Marks
 from llm_studio.studio.requests import Requests
+from llm_studio.studio.samples.history import History
+from llm_studio.studio.samples.marks import Marks
+from llm_studio.studio.samples.tiers import Span
+from llm_studio.studio.serving.desk import RequestRecord
 from llm_studio.studio.studio import Studio
-from llm_studio.studio.tiers import Span
 
 pytestmark = pytest.mark.anyio
 RUNNING = Running(

@@ -8,7 +8,7 @@ from tests.studio.scripted import ScriptedEngine
 
 from llm_studio.errors import NotReady
 from llm_studio.settings import load_settings
-from llm_studio.studio.prepare import Preparation
+from llm_studio.studio.serving.prepare import Preparation
 
 
 @pytest.mark.anyio

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from llm_studio.studio import requests as module
-from llm_studio.studio.desk import RequestRecord
 from llm_studio.studio.requests import Requests
+from llm_studio.studio.serving.desk import RequestRecord
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ import httpx
 
 from llm_studio.bench.figures import quantile
 from llm_studio.errors import NotReady, StudioError
-from llm_studio.studio.desk import RequestRecord, Target
-from llm_studio.studio.reception import Reception
+from llm_studio.studio.serving.desk import RequestRecord, Target
+from llm_studio.studio.serving.reception import Reception
 from llm_studio.text import untrusted_line
 
 CLIENT = "bench"

@@ -21,9 +21,9 @@ from llm_studio.profiles.changed import Values, changed, without_idle
 from llm_studio.profiles.changed import told as worded
 from llm_studio.profiles.measured import Measured
 from llm_studio.studio.jobs import Job
-from llm_studio.studio.state import Phase
+from llm_studio.studio.serving.state import Phase
+from llm_studio.studio.serving.supervisor import Busy
 from llm_studio.studio.studio import Studio
-from llm_studio.studio.supervisor import Busy
 
 NONE: Values = {}
 

@@ -13,8 +13,8 @@ from llm_studio.bench.asking import CLIENT, Asker, NoAnswer, headers_of
 from llm_studio.bench.record import Facts
 from llm_studio.errors import StudioError
 from llm_studio.profiles.catalogue import Entry
-from llm_studio.studio.desk import RequestRecord
-from llm_studio.studio.reception import Reception
+from llm_studio.studio.serving.desk import RequestRecord
+from llm_studio.studio.serving.reception import Reception
 from llm_studio.studio.troubles import TOOL_CALL, trouble_in
 from llm_studio.text import untrusted_line
 

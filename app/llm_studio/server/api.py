@@ -40,8 +40,8 @@ from llm_studio.server.log_routes import log_routes
 from llm_studio.server.metrics import exposition
 from llm_studio.server.profile_routes import profile_routes
 from llm_studio.server.sample_routes import SampleEvents, sample_routes
+from llm_studio.studio.serving.supervisor import Busy
 from llm_studio.studio.studio import Studio
-from llm_studio.studio.supervisor import Busy
 
 KEEP_ALIVE = 15.0
 

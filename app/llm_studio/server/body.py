@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from llm_studio.studio.desk import Refusal
+from llm_studio.studio.serving.desk import Refusal
 
 
 class Body:

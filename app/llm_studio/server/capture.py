@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from llm_studio.studio.desk import RequestRecord
+from llm_studio.studio.serving.desk import RequestRecord
 
 MOST = 4 << 20
 """Bytes of one prompt or answer that are kept."""

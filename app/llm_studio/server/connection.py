@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from llm_studio.server.dialect import Dialect, error_answer
-from llm_studio.studio.desk import Refusal
+from llm_studio.studio.serving.desk import Refusal
 
 MAX_LINE = 16_384
 MAX_HEADERS = 65_536

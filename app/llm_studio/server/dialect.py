@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from llm_studio.errors import NotFound, NotReady, StudioError, UsageError
-from llm_studio.studio.desk import Refusal
+from llm_studio.studio.serving.desk import Refusal
 
 
 class Dialect(Enum):

@@ -32,8 +32,8 @@ from llm_studio.server.security import (
 )
 from llm_studio.server.upstream import Upstream
 from llm_studio.server.watch import Watch
-from llm_studio.studio.desk import Desk, Refusal, RequestRecord, Target
-from llm_studio.studio.reception import Reception
+from llm_studio.studio.serving.desk import Desk, Refusal, RequestRecord, Target
+from llm_studio.studio.serving.reception import Reception
 from llm_studio.text import untrusted_line
 
 MAX_BODY = 64 * 2**20

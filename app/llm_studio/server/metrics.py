@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_studio.schema import Sample
 from llm_studio.server.sample_metrics import label, sample_metrics
-from llm_studio.studio.state import Phase
+from llm_studio.studio.serving.state import Phase
 from llm_studio.studio.studio import Studio
 
 

@@ -7,7 +7,7 @@ import re
 
 from pydantic_core import from_json, to_json
 
-from llm_studio.studio.desk import Target
+from llm_studio.studio.serving.desk import Target
 
 MODEL_FIRST = re.compile(rb'\s*\{\s*"model"\s*:\s*"([^"\\\x00-\x1f]{1,300})"')
 """Bodies are large, and most name their model first."""

@@ -13,7 +13,7 @@ from sse_starlette import ServerSentEvent
 
 from llm_studio.errors import UsageError
 from llm_studio.schema import HistoryPage, Sample
-from llm_studio.studio.alerts import ALERTS
+from llm_studio.studio.samples.alerts import ALERTS
 from llm_studio.studio.studio import Studio
 
 Moment = Annotated[

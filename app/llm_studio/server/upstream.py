@@ -12,7 +12,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from llm_studio.server.body import Body
-from llm_studio.studio.desk import Refusal, Target
+from llm_studio.studio.serving.desk import Refusal, Target
 
 CONNECT_SECONDS = 5.0
 CLIENT_SECONDS = 600.0

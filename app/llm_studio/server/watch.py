@@ -7,7 +7,7 @@ import time
 from llm_studio.errors import StudioError
 from llm_studio.server.dialect import status_of
 from llm_studio.server.tokens import TokenReader
-from llm_studio.studio.desk import RequestRecord
+from llm_studio.studio.serving.desk import RequestRecord
 from llm_studio.studio.troubles import trouble_in
 
 CLIENT_GONE = 499

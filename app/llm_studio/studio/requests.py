@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from llm_studio.journal import append, restored
-from llm_studio.studio.desk import RequestRecord
+from llm_studio.studio.serving.desk import RequestRecord
 from llm_studio.studio.session_sums import SessionSums
 
 KEPT = 2000

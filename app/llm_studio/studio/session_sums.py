@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llm_studio.studio.desk import RequestRecord
+from llm_studio.studio.serving.desk import RequestRecord
 
 _CUT = ("max_tokens", "length", "incomplete")
 _CALLED = ("tool_use", "tool_calls", "function_call")

@@ -23,25 +23,25 @@ from llm_studio.schema import (
     StudioStatus,
 )
 from llm_studio.settings import Settings
-from llm_studio.studio.attendant import Attendant, Memory, Prepared
-from llm_studio.studio.berths import Berth, Berths
-from llm_studio.studio.changes import Changes
 from llm_studio.studio.conversations.archive import Archive
 from llm_studio.studio.conversations.chats import Chats
-from llm_studio.studio.desk import Desk, Refusal
 from llm_studio.studio.downloads import Downloads
 from llm_studio.studio.images import Images
 from llm_studio.studio.jobs import Job, Jobs
 from llm_studio.studio.log import Log
-from llm_studio.studio.marks import Marks
-from llm_studio.studio.names import Names
-from llm_studio.studio.prepare import Preparation, free_memory, measured_load
-from llm_studio.studio.reception import Reception
 from llm_studio.studio.requests import Requests
-from llm_studio.studio.samples import Samples
+from llm_studio.studio.samples.changes import Changes
+from llm_studio.studio.samples.marks import Marks
+from llm_studio.studio.samples.samples import Samples
+from llm_studio.studio.serving.attendant import Attendant, Memory, Prepared
+from llm_studio.studio.serving.berths import Berth, Berths
+from llm_studio.studio.serving.desk import Desk, Refusal
+from llm_studio.studio.serving.names import Names
+from llm_studio.studio.serving.prepare import Preparation, free_memory, measured_load
+from llm_studio.studio.serving.reception import Reception
+from llm_studio.studio.serving.state import Phase, Store
+from llm_studio.studio.serving.supervisor import Busy, Supervisor
 from llm_studio.studio.shelf import Shelf
-from llm_studio.studio.state import Phase, Store
-from llm_studio.studio.supervisor import Busy, Supervisor
 
 
 class Studio:

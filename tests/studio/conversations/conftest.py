@@ -14,8 +14,8 @@ from llm_studio.studio.conversations.archive import Archive
 from llm_studio.studio.conversations.chats import Chats
 from llm_studio.studio.conversations.conversation import Conversation
 from llm_studio.studio.conversations.message import Message
-from llm_studio.studio.desk import Desk, RequestRecord, Target
-from llm_studio.studio.reception import Reception
+from llm_studio.studio.serving.desk import Desk, RequestRecord, Target
+from llm_studio.studio.serving.reception import Reception
 
 
 class Room:

@@ -16,7 +16,7 @@ import httpx
 
 from llm_studio.bench.asking import CLIENT, Asker, NoAnswer, headers_of
 from llm_studio.errors import NotReady
-from llm_studio.studio.desk import RequestRecord
+from llm_studio.studio.serving.desk import RequestRecord
 from llm_studio.text import untrusted_line
 
 FORCE = 1e6

@@ -17,7 +17,7 @@ from llm_studio.studio.conversations.engine import Abilities, Engines, Part, Ref
 from llm_studio.studio.conversations.message import Message
 from llm_studio.studio.conversations.meter import Meter
 from llm_studio.studio.conversations.request import Request
-from llm_studio.studio.desk import RequestRecord, Target
+from llm_studio.studio.serving.desk import RequestRecord, Target
 from llm_studio.text import untrusted_line
 
 WRITTEN = 0.25

@@ -28,8 +28,8 @@ from llm_studio.studio.conversations.engine import Engines
 from llm_studio.studio.conversations.following import ended, updates
 from llm_studio.studio.conversations.message import Attachment, Growing, Message, whole
 from llm_studio.studio.conversations.outlook import Outlook
-from llm_studio.studio.desk import Refusal, RequestRecord, Target
-from llm_studio.studio.reception import Reception
+from llm_studio.studio.serving.desk import Refusal, RequestRecord, Target
+from llm_studio.studio.serving.reception import Reception
 from llm_studio.text import untrusted_line
 
 

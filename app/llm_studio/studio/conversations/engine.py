@@ -16,7 +16,7 @@ import httpx
 
 from llm_studio.errors import StudioError
 from llm_studio.studio.conversations.message import whole
-from llm_studio.studio.desk import Target
+from llm_studio.studio.serving.desk import Target
 from llm_studio.text import untrusted_line
 
 SILENCE = 900.0

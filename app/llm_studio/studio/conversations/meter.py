@@ -8,7 +8,7 @@ from typing import Any
 
 from llm_studio.schema_chat import Figures, PromptProgress
 from llm_studio.studio.conversations.engine import Part
-from llm_studio.studio.desk import RequestRecord
+from llm_studio.studio.serving.desk import RequestRecord
 
 
 class Meter:

@@ -11,8 +11,8 @@ from llm_studio.schema_chat import ChatFacts, ChatSettings, TokenCount
 from llm_studio.studio.conversations import prompt
 from llm_studio.studio.conversations.conversation import Conversation
 from llm_studio.studio.conversations.engine import Abilities, Engines
-from llm_studio.studio.desk import Target
-from llm_studio.studio.reception import Reception
+from llm_studio.studio.serving.desk import Target
+from llm_studio.studio.serving.reception import Reception
 
 CHARACTERS = 4
 """Of which a token has about so many, where no tokenizer can be asked."""

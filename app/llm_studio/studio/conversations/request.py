@@ -10,7 +10,7 @@ from llm_studio.studio.conversations import prompt
 from llm_studio.studio.conversations.conversation import Conversation
 from llm_studio.studio.conversations.engine import Abilities, Engines
 from llm_studio.studio.conversations.message import Message
-from llm_studio.studio.desk import Target
+from llm_studio.studio.serving.desk import Target
 
 ROOM = 1024
 """Tokens that are kept free for an answer where old messages are left out."""

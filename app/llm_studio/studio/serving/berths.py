@@ -17,12 +17,12 @@ from llm_studio.engines.base import Engine, Running
 from llm_studio.errors import NotFound, StudioError
 from llm_studio.journal import restored
 from llm_studio.storage import write_atomically
-from llm_studio.studio.attendant import STOP_GRACE
-from llm_studio.studio.desk import Desk
 from llm_studio.studio.jobs import Job
 from llm_studio.studio.log import Log
-from llm_studio.studio.state import Phase, Store
-from llm_studio.studio.supervisor import Busy, Supervisor
+from llm_studio.studio.serving.attendant import STOP_GRACE
+from llm_studio.studio.serving.desk import Desk
+from llm_studio.studio.serving.state import Phase, Store
+from llm_studio.studio.serving.supervisor import Busy, Supervisor
 
 ASK_AGAIN = (2.0, 60.0)
 """Seconds until an engine that did not answer is asked again: at first, and at most."""

@@ -9,10 +9,10 @@ from enum import Enum
 from llm_studio.engines.base import Engine, Running
 from llm_studio.engines.health import HealthProbe
 from llm_studio.errors import StudioError
-from llm_studio.studio.desk import Desk, Target
-from llm_studio.studio.follow import LogFollower
 from llm_studio.studio.log import Log
-from llm_studio.studio.state import Failure, Phase, Store
+from llm_studio.studio.serving.desk import Desk, Target
+from llm_studio.studio.serving.follow import LogFollower
+from llm_studio.studio.serving.state import Failure, Phase, Store
 
 LOOK = 2.0
 """Seconds between looks. An end is seen at once: the log ends with the engine."""

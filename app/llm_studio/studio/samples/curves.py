@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from llm_studio.schema import Curve
-from llm_studio.studio.tiers import Slice
+from llm_studio.studio.samples.tiers import Slice
 
 
 def curves(

@@ -11,11 +11,11 @@ from tests.studio.scripted import House, ScriptedEngine
 
 from llm_studio.engines.base import EngineError, Running, Vitals
 from llm_studio.models.memory import GiB
-from llm_studio.studio import attendant, backoff, loading, watch
-from llm_studio.studio.desk import Refusal, RequestRecord
 from llm_studio.studio.jobs import Job
-from llm_studio.studio.state import Phase
-from llm_studio.studio.supervisor import Busy
+from llm_studio.studio.serving import attendant, backoff, loading, watch
+from llm_studio.studio.serving.desk import Refusal, RequestRecord
+from llm_studio.studio.serving.state import Phase
+from llm_studio.studio.serving.supervisor import Busy
 
 pytestmark = pytest.mark.anyio
 

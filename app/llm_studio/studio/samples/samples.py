@@ -12,14 +12,14 @@ from llm_studio.probes.gpu_process import GpuReader
 from llm_studio.probes.host import HostProbe
 from llm_studio.schema import HistoryPage, Sample
 from llm_studio.settings import Settings
-from llm_studio.studio.alerts import Alerts, Limits
-from llm_studio.studio.berths import Berths
-from llm_studio.studio.curves import curves
-from llm_studio.studio.history import History
 from llm_studio.studio.log import Log
-from llm_studio.studio.marks import Marks
-from llm_studio.studio.sampler import Sampler
-from llm_studio.studio.served import ServedEngines
+from llm_studio.studio.samples.alerts import Alerts, Limits
+from llm_studio.studio.samples.curves import curves
+from llm_studio.studio.samples.history import History
+from llm_studio.studio.samples.marks import Marks
+from llm_studio.studio.samples.sampler import Sampler
+from llm_studio.studio.samples.served import ServedEngines
+from llm_studio.studio.serving.berths import Berths
 
 FIRST_SAMPLE = 5.0
 """Seconds that somebody waits who asks first, while nothing was sampled."""

@@ -11,7 +11,7 @@ from tests.studio.scripted import ScriptedEngine, ScriptedHealth
 
 from llm_studio.engines.base import EngineError, Running, Vitals
 from llm_studio.settings import load_settings
-from llm_studio.studio.served import ServedEngines
+from llm_studio.studio.samples.served import ServedEngines
 from llm_studio.studio.studio import Studio
 
 pytestmark = pytest.mark.anyio
@@ -75,7 +75,7 @@ async def test_a_process_is_asked_for_in_the_background(
 ) -> None:
     await up(studio, "one")
     slow = WithProcess()
-    monkeypatch.setattr("llm_studio.studio.served.ASK_AGAIN", 0.0)
+    monkeypatch.setattr("llm_studio.studio.samples.served.ASK_AGAIN", 0.0)
     serving = ServedEngines(studio.berths, {"scripted": slow, "process": slow})
     assert [each.pid for each in serving()] == [0]
     async with asyncio.timeout(5):

@@ -12,12 +12,12 @@ from tests.studio.scripted import House, ScriptedEngine
 
 from llm_studio.engines.base import EngineError, Running
 from llm_studio.errors import NotFound
-from llm_studio.studio import berths, loading
-from llm_studio.studio.berths import Berth, Berths
-from llm_studio.studio.desk import RequestRecord
-from llm_studio.studio.reception import Reception
-from llm_studio.studio.state import Phase
-from llm_studio.studio.supervisor import Busy
+from llm_studio.studio.serving import berths, loading
+from llm_studio.studio.serving.berths import Berth, Berths
+from llm_studio.studio.serving.desk import RequestRecord
+from llm_studio.studio.serving.reception import Reception
+from llm_studio.studio.serving.state import Phase
+from llm_studio.studio.serving.supervisor import Busy
 
 pytestmark = pytest.mark.anyio
 

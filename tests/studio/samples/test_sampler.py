@@ -12,13 +12,13 @@ import pytest
 
 from llm_studio.probes.gpu_process import Gpus
 from llm_studio.schema import GpuProcess, GpuSample, Sample
-from llm_studio.studio import sampler as sampler_module
-from llm_studio.studio.alerts import Alerts, Limits
-from llm_studio.studio.engine_reading import EngineReading, Served
-from llm_studio.studio.history import History
 from llm_studio.studio.log import Log
-from llm_studio.studio.marks import Marks
-from llm_studio.studio.sampler import Sampler
+from llm_studio.studio.samples import sampler as sampler_module
+from llm_studio.studio.samples.alerts import Alerts, Limits
+from llm_studio.studio.samples.engine_reading import EngineReading, Served
+from llm_studio.studio.samples.history import History
+from llm_studio.studio.samples.marks import Marks
+from llm_studio.studio.samples.sampler import Sampler
 
 pytestmark = pytest.mark.anyio
 INTERVAL = 0.05

@@ -14,10 +14,10 @@ import pytest
 from tests.studio.scripted import ScriptedEngine
 
 from llm_studio.engines.base import EngineError, RawLine, Running
-from llm_studio.studio import follow as module
 from llm_studio.studio import log_files
-from llm_studio.studio.follow import LogFollower
 from llm_studio.studio.log import Log
+from llm_studio.studio.serving import follow as module
+from llm_studio.studio.serving.follow import LogFollower
 
 pytestmark = pytest.mark.anyio
 RUNNING = Running("scripted", "1", "one", "http://127.0.0.1:1", "key", 0.0, ("llama-server",))

@@ -8,8 +8,8 @@ from typing import Literal
 
 from llm_studio.schema import GpuSample, Mark, Sample
 from llm_studio.studio.log import Log
-from llm_studio.studio.marks import Marks
-from llm_studio.studio.series import slowed
+from llm_studio.studio.samples.marks import Marks
+from llm_studio.studio.samples.series import slowed
 
 ALERTS = frozenset({"gpu", "throttled", "hot", "memory-hot", "memory", "burst"})
 """Kinds of marks that begin and end; the others happen at a moment."""

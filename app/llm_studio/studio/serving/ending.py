@@ -5,8 +5,8 @@ from __future__ import annotations
 from llm_studio.engines.base import Engine, Running, Vitals
 from llm_studio.engines.failures import Ended, explain
 from llm_studio.errors import StudioError
-from llm_studio.studio.follow import LogFollower
-from llm_studio.studio.state import Failure
+from llm_studio.studio.serving.follow import LogFollower
+from llm_studio.studio.serving.state import Failure
 
 TOLD = 20
 """Last lines that are shown with a failure."""

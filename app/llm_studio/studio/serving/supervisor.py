@@ -15,13 +15,13 @@ from typing import Protocol
 from llm_studio.engines.base import Engine, Running
 from llm_studio.errors import StudioError
 from llm_studio.schema import DeviceSplit
-from llm_studio.studio.attendant import Attendant, Current, Failed, Memory, Prepared
-from llm_studio.studio.backoff import Backoff
-from llm_studio.studio.desk import Refusal
 from llm_studio.studio.jobs import Job
 from llm_studio.studio.log import Level
-from llm_studio.studio.state import Failure, Phase
-from llm_studio.studio.watch import Happened, Watch
+from llm_studio.studio.serving.attendant import Attendant, Current, Failed, Memory, Prepared
+from llm_studio.studio.serving.backoff import Backoff
+from llm_studio.studio.serving.desk import Refusal
+from llm_studio.studio.serving.state import Failure, Phase
+from llm_studio.studio.serving.watch import Happened, Watch
 
 
 class Prepare(Protocol):

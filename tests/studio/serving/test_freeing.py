@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from llm_studio.models.memory import GiB
-from llm_studio.studio import freeing
-from llm_studio.studio.freeing import Free, until_free
+from llm_studio.studio.serving import freeing
+from llm_studio.studio.serving.freeing import Free, until_free
 
 pytestmark = pytest.mark.anyio
 

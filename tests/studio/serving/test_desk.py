@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from llm_studio.studio.desk import Desk, Refusal, RequestRecord, Target
+from llm_studio.studio.serving.desk import Desk, Refusal, RequestRecord, Target
 
 pytestmark = pytest.mark.anyio
 

@@ -18,10 +18,10 @@ from llm_studio.probes.gpu_process import NOTHING, GpuReader, Gpus
 from llm_studio.probes.host import HostProbe
 from llm_studio.probes.lane import Lane
 from llm_studio.schema import GpuSample, HostSample, Sample
-from llm_studio.studio.alerts import Alerts
-from llm_studio.studio.engine_reading import EngineReading, Served
-from llm_studio.studio.history import History
-from llm_studio.studio.series import numbers_of
+from llm_studio.studio.samples.alerts import Alerts
+from llm_studio.studio.samples.engine_reading import EngineReading, Served
+from llm_studio.studio.samples.history import History
+from llm_studio.studio.samples.series import numbers_of
 
 INTERVAL = 1.0
 PATIENCE = 0.5

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from llm_studio.engines.base import Engine, Running
 from llm_studio.errors import StudioError
-from llm_studio.studio.berths import Berths
-from llm_studio.studio.engine_reading import Served
-from llm_studio.studio.state import Phase
+from llm_studio.studio.samples.engine_reading import Served
+from llm_studio.studio.serving.berths import Berths
+from llm_studio.studio.serving.state import Phase
 
 ASK_AGAIN = 10.0
 _DOZES = "--sleep-idle-seconds"

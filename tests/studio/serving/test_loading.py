@@ -15,11 +15,11 @@ from llm_studio.engines.base import Vitals
 from llm_studio.engines.log_events import LOADING, Stage
 from llm_studio.errors import StudioError
 from llm_studio.probes.reading import bytes_taken
-from llm_studio.studio import loading
-from llm_studio.studio.follow import LogFollower
-from llm_studio.studio.freeing import Free
-from llm_studio.studio.loading import Ended, Loading
-from llm_studio.studio.state import Progress
+from llm_studio.studio.serving import loading
+from llm_studio.studio.serving.follow import LogFollower
+from llm_studio.studio.serving.freeing import Free
+from llm_studio.studio.serving.loading import Ended, Loading
+from llm_studio.studio.serving.state import Progress
 
 pytestmark = pytest.mark.anyio
 

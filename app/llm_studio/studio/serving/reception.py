@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
-from llm_studio.studio.desk import Desk, RequestRecord, Target
+from llm_studio.studio.serving.desk import Desk, RequestRecord, Target
 
 
 class Reception:

@@ -23,7 +23,7 @@ from llm_studio.profiles.changed import Values, changed, told
 from llm_studio.profiles.plan import Plan
 from llm_studio.profiles.server import seconds
 from llm_studio.settings import Settings
-from llm_studio.studio.attendant import Memory, Prepared
+from llm_studio.studio.serving.attendant import Memory, Prepared
 
 ROOM = 1 * MiB
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm_studio.studio.blocks import Block, Damaged, Later, Writing
+from llm_studio.studio.samples.blocks import Block, Damaged, Later, Writing
 
 _FILE = re.compile(r"(\d{1,12})\.block")
 Numbers = Mapping[str, float]

@@ -11,8 +11,8 @@ from llm_studio.engines.health import HealthProbe
 from llm_studio.engines.log_events import LOADING, WARMING
 from llm_studio.errors import StudioError
 from llm_studio.probes.reading import bytes_taken
-from llm_studio.studio.follow import LogFollower
-from llm_studio.studio.state import Progress
+from llm_studio.studio.serving.follow import LogFollower
+from llm_studio.studio.serving.state import Progress
 
 POLL = 0.05
 """Seconds between questions to an engine that starts; they grow to `SLOW` while it loads."""

@@ -11,8 +11,8 @@ from llm_studio.engines.base import Engine, Running
 from llm_studio.engines.log_events import FITTING, LOADING, READY, Buffer, Stage
 from llm_studio.engines.logs import level_of, parse
 from llm_studio.errors import StudioError
-from llm_studio.studio.allocation import Allocation
 from llm_studio.studio.log import Level, Log
+from llm_studio.studio.samples.allocation import Allocation
 
 KEPT = 400
 BATCH = 200

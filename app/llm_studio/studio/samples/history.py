@@ -13,8 +13,8 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from llm_studio.probes.lane import Lane
-from llm_studio.studio.blocks import Block, Writing
-from llm_studio.studio.tiers import Numbers, Slice, Span, Tier
+from llm_studio.studio.samples.blocks import Block, Writing
+from llm_studio.studio.samples.tiers import Numbers, Slice, Span, Tier
 
 MOST_POINTS = 2000
 """Points of a curve, and"""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from llm_studio.studio.marks import Marks
-from llm_studio.studio.state import Failure, Phase, State
-from llm_studio.studio.watch import AWAY
+from llm_studio.studio.samples.marks import Marks
+from llm_studio.studio.serving.state import Failure, Phase, State
+from llm_studio.studio.serving.watch import AWAY
 
 
 class Changes:

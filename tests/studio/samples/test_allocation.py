@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_studio.engines.logs import parse
 from llm_studio.schema import DeviceSplit
-from llm_studio.studio.allocation import MOST, Allocation
+from llm_studio.studio.samples.allocation import MOST, Allocation
 
 MiB = 1 << 20
 TWO_GPUS = """\

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from llm_studio.engines.base import Engine, Launch, Running, Vitals
 from llm_studio.engines.health import HealthProbe
 from llm_studio.errors import StudioError
-from llm_studio.studio.desk import Desk, Target
-from llm_studio.studio.ending import explained
-from llm_studio.studio.follow import LogFollower
-from llm_studio.studio.freeing import Free, until_free
 from llm_studio.studio.jobs import Job, Jobs
-from llm_studio.studio.loading import STALL_LIMIT, Ended, Loading
 from llm_studio.studio.log import Level, Log
-from llm_studio.studio.state import EngineState, Failure, Phase, Progress, Store
+from llm_studio.studio.serving.desk import Desk, Target
+from llm_studio.studio.serving.ending import explained
+from llm_studio.studio.serving.follow import LogFollower
+from llm_studio.studio.serving.freeing import Free, until_free
+from llm_studio.studio.serving.loading import STALL_LIMIT, Ended, Loading
+from llm_studio.studio.serving.state import EngineState, Failure, Phase, Progress, Store
 
 DRAIN_LIMIT = 30.0
 STOP_GRACE = 10.0

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_studio.schema import Curve
-from llm_studio.studio.blocks import ROWS, Block, Damaged, Writing
-from llm_studio.studio.curves import curves
-from llm_studio.studio.history import SPANS, History
-from llm_studio.studio.tiers import Span
+from llm_studio.studio.samples.blocks import ROWS, Block, Damaged, Writing
+from llm_studio.studio.samples.curves import curves
+from llm_studio.studio.samples.history import SPANS, History
+from llm_studio.studio.samples.tiers import Span
 
 START = 1_800_000_000.0
 SMALL = (Span(1, 1200), Span(10, 1200), Span(60, 1200))

@@ -12,11 +12,11 @@ from tests.studio.scripted import House
 
 from llm_studio.engines.base import Vitals
 from llm_studio.schema import EngineSample, GpuSample, HostSample, Sample
-from llm_studio.studio.alerts import HOLDS, Alerts, Limits
-from llm_studio.studio.changes import Changes
 from llm_studio.studio.log import Log
-from llm_studio.studio.marks import KEPT, Marks
-from llm_studio.studio.state import Phase
+from llm_studio.studio.samples.alerts import HOLDS, Alerts, Limits
+from llm_studio.studio.samples.changes import Changes
+from llm_studio.studio.samples.marks import KEPT, Marks
+from llm_studio.studio.serving.state import Phase
 
 MiB = 1 << 20
 

@@ -1,0 +1,1 @@
+"""What the machine and the engine did, second by second: read, watched and kept."""

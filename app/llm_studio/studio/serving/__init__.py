@@ -1,0 +1,1 @@
+"""What is wished is made what is: an engine is prepared, started, watched, asked and ended."""
