@@ -13,7 +13,7 @@ run: $(READY)
 	@$(BIN)/llm-studio $(ARGS)
 
 test: $(READY)
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 check: lint types layers test
 

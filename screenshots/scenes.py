@@ -106,7 +106,6 @@ async def bench(studio: RecordedStudio, look: Look) -> None:
     await served(studio, look)
     await go_to(look, "bench")
     await look.until("143 of 164")
-    look.app.screen.query_one("#pane-bench Listing").focus()
     await look.press("down", "down")
     await look.until("speed of qwen3-32b")
 

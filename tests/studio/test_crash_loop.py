@@ -64,7 +64,7 @@ async def up(studio: Studio) -> None:
     job = studio.berths.main.supervisor.switch("one")
     assert job is not None
     await studio.jobs.ended(job)
-    assert (job.state, studio.store.state.phase) == ("done", Phase.READY)
+    assert (job.state, studio.store.state.phase) == ("done", Phase.READY), job.error
 
 
 async def kill(studio: Studio) -> None:

@@ -56,7 +56,8 @@ class Look:
         """Until the screen shows a text, or something holds."""
         end = time.monotonic() + limit
         while not (what in self.text if isinstance(what, str) else what()):
-            assert time.monotonic() < end, f"{what!r} did not come about:\n{self.text}"
+            seen = f"with the focus on {self.app.focused!r}:\n{self.text}"
+            assert time.monotonic() < end, f"{what!r} did not come about, {seen}"
             await self.pilot.pause(0.01)
 
     async def same_as_before(self, name: str) -> None:

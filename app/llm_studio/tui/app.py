@@ -231,7 +231,11 @@ class StudioApp(TerminalApp[None]):
         self.call_after_refresh(self._begin, pane)
 
     def _begin(self, pane: Pane) -> None:
-        if pane is self.pane and pane is not self._awake:
+        if pane is not self.pane or pane is self._awake:
+            return
+        if not pane.is_mounted:  # its parts are still to come, as on a busy machine
+            self.call_after_refresh(self._begin, pane)
+        else:
             self._awake = pane
             pane.wake()
             pane.look(self.view)

@@ -100,14 +100,21 @@ class Acting(Pane):
 
     def _show_whole(self, about: str, draw: Draw) -> None:
         self._opened = about
-        self.add_class("-whole")
+        self._turn_to("whole")
         self.query_one("#whole", Scroll).show(about, draw)
         self.query_one("#whole", Scroll).focus()
         self.studio.refresh_bindings()
 
+    def _turn_to(self, part: str) -> bool:
+        """Show that part and no other; whether it was another. Not by a class, which takes effect
+        after the focus has looked for a place."""
+        changed = not self.query_one(f"#{part}").display
+        for each in ("columns", "whole", "empty"):
+            self.query_one(f"#{each}").display = each == part
+        return changed
+
     def _close(self) -> None:
         self._opened = ""
-        self.remove_class("-whole")
         self._show()
         self.start_here()
         self.studio.refresh_bindings()

@@ -45,11 +45,7 @@ class BenchPane(Acting):
         width: 1fr; height: 1fr; border-top: none; border-left: solid $border; padding: 0 1 0 2;
     }
     BenchPane #whole { display: none; }
-    BenchPane.-whole #whole { display: block; }
-    BenchPane.-whole #columns { display: none; }
     BenchPane #empty { padding: 1 3; height: 1fr; display: none; }
-    BenchPane.-empty #empty { display: block; }
-    BenchPane.-empty #columns { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(ACTIONS)]
 
@@ -131,12 +127,13 @@ class BenchPane(Acting):
         wanted = self.query_one("#filter", Input).value
         rows = rows_of(self._record, self._jobs, self._marked, wanted=wanted, order=self._order)
         self.query_one(Listing).show(rows)
-        empty = not rows and not self._opened
-        if empty:
+        part = "whole" if self._opened else "columns" if rows else "empty"
+        if part == "empty":
             self.query_one("#empty", Static).update(self._why_empty(wanted))
-        if empty != self.has_class("-empty"):
-            self.set_class(empty, "-empty")
-            if not self.query_one("#filter").has_focus and self.screen.is_current:
+        if self._turn_to(part) and part != "whole":
+            # What is read late comes when another pane has the focus by now.
+            here = self.display and self.screen.is_current
+            if here and not self.query_one("#filter").has_focus:
                 self.start_here()
         self._follow_opened()
         self._look_closely()
