@@ -113,6 +113,7 @@ def test_resize_suspend_and_edit(user: User, ui: Open) -> None:
     screen.until(lambda: "│" in screen.lines[10] and "q detach" in screen.lines[-1])
     screen.press("e")
     screen.until("Edited")
+    screen.until("--alias")  # all of it is there
     screen.until(lambda: "q detach" in screen.lines[-1])
     before = screen.lines[1:]
     screen.press(CTRL_Z)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 from tests.conftest import Home
 from tests.tui.looking import opened
@@ -11,6 +13,7 @@ from llm_studio.tui.actions import every_action
 from llm_studio.tui.dialogs import Question, Trouble
 from llm_studio.tui.panes import PANES
 from llm_studio.tui.themes import NAMES
+from llm_studio.tui.wire import Event
 
 pytestmark = pytest.mark.anyio
 HOSTILE = "[/INST] [b]x[/b] [@click=app.quit]y[/] \x1b]52;c;AAAA\x07 \x9b2J 漢字 e\u0301\u202e\n\t."
@@ -282,7 +285,9 @@ async def test_nothing_runs_at_first_so_it_is_started(studio: ScriptedStudio) ->
         assert look.app.view.live
 
 
-async def test_a_studio_that_does_not_start_says_why(studio: ScriptedStudio) -> None:
+async def test_a_studio_that_does_not_start_says_why(
+    studio: ScriptedStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from llm_studio.errors import StudioError
 
     def start() -> None:
@@ -290,7 +295,17 @@ async def test_a_studio_that_does_not_start_says_why(studio: ScriptedStudio) -> 
 
     await studio.close()
     async with opened(studio, start=start, ready=False) as look:
+        events, tries = look.app.wire.events, 0
+
+        def again(mark: str) -> AsyncIterator[Event]:
+            nonlocal tries
+            tries += 1
+            return events(mark)
+
         await look.until("Port 8081 cannot be used")
+        monkeypatch.setattr(look.app.wire, "events", again)
+        await look.until(lambda: tries == 2)  # the first of them is over
+        assert "Port 8081 cannot be used" in look.app.view.trouble, "it stays to be read"
 
 
 # Looks

@@ -109,7 +109,8 @@ class Link:
     async def _without_studio(self, *, died: bool) -> bool:
         """Start one, unless somebody ended it; whether it runs now."""
         if not died and not self._may_start:
-            self._lose("No studio runs", "ended")
+            if self.view.link != "ended":  # why none could be started stays to be read
+                self._lose("No studio runs", "ended")
             return False
         self._may_start = False
         self._lose("The studio died; starting another" if died else "Starting the studio")

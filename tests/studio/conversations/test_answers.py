@@ -38,6 +38,19 @@ async def test_an_answer_is_told_with_its_figures_and_settings(room: Room) -> No
     assert room.desk.running == 0
 
 
+async def test_news_between_two_looks_are_not_missed(room: Room) -> None:
+    """A follower that has looked, and has not begun to wait, hears of what comes just then."""
+    room.engine.scripts = [Script(text("Well, yes", 5), held=asyncio.Event())]
+    talk = await room.begun()
+    sent = await room.chats.send(talk, "Is it?")
+    await room.until_text(talk, sent.answers[0], "Well,")
+    answering = room.chats._answering[(talk.id, sent.answers[0])]
+    waits = asyncio.ensure_future(answering.changed())
+    answering._tell()
+    await asyncio.wait_for(waits, 5)
+    await room.chats.stop(talk)
+
+
 async def test_what_is_sent_holds_the_path_and_the_settings(room: Room) -> None:
     room.profiles["one"] = Profile.model_validate(
         {

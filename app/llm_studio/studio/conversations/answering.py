@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -93,9 +93,9 @@ class Answering:
         self._cut = cut
         self.task.cancel()
 
-    async def changed(self) -> None:
-        """Returns at the next news."""
-        await self._changed.wait()
+    def changed(self) -> Coroutine[Any, Any, object]:
+        """Returns at the next news after this call, even if it is awaited later than they come."""
+        return self._changed.wait()
 
     def _tell(self) -> None:
         self._changed.set()

@@ -152,7 +152,7 @@ class BenchPane(Acting):
             ("Nothing was measured yet.\n\n", "bold"),
             (f"  {keys_of(action, self.studio.settings.keys)}", "$accent"),
             "  runs a benchmark: how fast profiles are, and how good.\n\n"
-            "What it will take is told before, where such a run was done already. A run goes on\n"
+            "What it will take is told before, where such a run was done already. A run goes on "
             "without this terminal; results are kept, and can be compared with each other.\n\n",
             ("In a shell: llm-studio bench speed --quick", "$dim"),
         )
