@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,6 @@ from llm_studio.cli import main
 
 settings.register_profile("modest", max_examples=60, deadline=None)
 settings.load_profile("modest")
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """More than there are cores: most of what takes long waits for programs that it started."""
-    return 2 * (os.cpu_count() or 1)
-
 
 _FORGOTTEN = (
     "LLM_STUDIO_MODELS", "LLM_STUDIO_CACHES", "HF_HUB_CACHE", "VISUAL", "EDITOR", "NO_COLOR",
