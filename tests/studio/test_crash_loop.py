@@ -25,6 +25,7 @@ name = "One"
 file = "tiny.gguf"
 [engine]
 kind = "docker"
+gpus = "none"
 [server]
 context = 512
 parallel = 1
