@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from llm_studio.errors import NotFound, StudioError
 from llm_studio.journal import append, restored
+from llm_studio.studio.waiters import Waiters
 from llm_studio.text import untrusted_line
 
 JobState = Literal["running", "done", "failed", "cancelled", "interrupted"]
@@ -56,7 +57,7 @@ class Jobs:
         self._journal = journal
         self._jobs: dict[str, Job] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._waiters: set[asyncio.Event] = set()
+        self._waiters = Waiters()
         self.version = 0
         self.closing = False
         """Whether the studio ends, and nothing new is to begin."""
@@ -101,8 +102,7 @@ class Jobs:
         """Tell those who follow that the job has news."""
         self.version += 1
         job.version = self.version
-        for waiter in self._waiters:
-            waiter.set()
+        self._waiters.wake()
 
     def cancel(self, id_: str) -> Job:
         job = self.get(id_)
@@ -120,14 +120,7 @@ class Jobs:
 
     async def changed(self, version: int, limit: float) -> None:
         if self.version <= version:
-            waiter = asyncio.Event()
-            self._waiters.add(waiter)
-            try:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(limit):
-                        await waiter.wait()
-            finally:
-                self._waiters.discard(waiter)
+            await self._waiters.wait(limit)
 
     async def close(self) -> None:
         """The studio ends: what still runs is left to be found as interrupted."""

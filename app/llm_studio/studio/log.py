@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -12,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from llm_studio.studio.log_files import Kept, Level, LogFiles, Source
+from llm_studio.studio.waiters import Waiters
 from llm_studio.text import untrusted
 
 __all__ = ["Level", "Log", "LogLine", "Page", "Source"]
@@ -49,7 +48,7 @@ class Log:
         self._last = 0
         self.gaps = self.missing = 0
         """Places where lines of an engine are missing, and how many, as far as they are known."""
-        self._waiters: set[asyncio.Event] = set()
+        self._waiters = Waiters()
         self._files = LogFiles(folder) if folder else None
 
     @property
@@ -84,8 +83,7 @@ class Log:
             self._bytes -= len(self._lines.popleft()[3])
         if self._files:
             self._files.write(added, size)
-        for waiter in self._waiters:
-            waiter.set()
+        self._waiters.wake()
 
     def since(self, seq: int, limit: int = 2000) -> Page:
         """Up to `limit` lines after a number; a negative one counts from the end."""
@@ -101,14 +99,7 @@ class Log:
         """Returns when there are lines after the number, or the time is up."""
         if self._last > seq:
             return
-        waiter = asyncio.Event()
-        self._waiters.add(waiter)
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(limit):
-                    await waiter.wait()
-        finally:
-            self._waiters.discard(waiter)
+        await self._waiters.wait(limit)
 
     def close(self) -> None:
         if self._files:

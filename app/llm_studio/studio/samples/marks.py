@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from collections import deque
@@ -13,6 +12,7 @@ from llm_studio.errors import StudioError
 from llm_studio.journal import append, restored
 from llm_studio.schema import Mark
 from llm_studio.storage import write_atomically
+from llm_studio.studio.waiters import Waiters
 from llm_studio.text import untrusted_line
 
 KEPT = 2000
@@ -24,7 +24,7 @@ class Marks:
     def __init__(self, journal: Path | None = None) -> None:
         self._journal = journal
         self._marks: deque[Mark] = deque(maxlen=KEPT)
-        self._waiters: set[asyncio.Event] = set()
+        self._waiters = Waiters()
         self._lines = 0
         """In the journal, which is written anew when most of them are old."""
         self.last = 0
@@ -43,8 +43,7 @@ class Marks:
         )  # fmt: skip
         self._marks.append(mark)
         self._write(mark)
-        for waiter in self._waiters:
-            waiter.set()
+        self._waiters.wake()
         return mark
 
     def since(self, seq: int) -> list[Mark]:
@@ -57,14 +56,7 @@ class Marks:
         """Returns when there are marks after the number, or the time is up."""
         if self.last != seq:
             return
-        waiter = asyncio.Event()
-        self._waiters.add(waiter)
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(limit):
-                    await waiter.wait()
-        finally:
-            self._waiters.discard(waiter)
+        await self._waiters.wait(limit)
 
     def _write(self, mark: Mark) -> None:
         if self._journal is None:

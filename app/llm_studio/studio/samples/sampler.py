@@ -22,6 +22,7 @@ from llm_studio.studio.samples.alerts import Alerts
 from llm_studio.studio.samples.engine_reading import EngineReading, Served
 from llm_studio.studio.samples.history import History
 from llm_studio.studio.samples.series import numbers_of
+from llm_studio.studio.waiters import Waiters
 
 INTERVAL = 1.0
 PATIENCE = 0.5
@@ -102,7 +103,7 @@ class Sampler:
         self._engines: dict[str, tuple[EngineReading, _Part[None]]] = {}
         self._looked = -LOOKS
         self._awake = asyncio.Event()
-        self._waiters: set[asyncio.Event] = set()
+        self._waiters = Waiters()
         self._task: asyncio.Task[None] | None = None
         self._flushed = time.monotonic()
         self._seq = 0
@@ -148,14 +149,7 @@ class Sampler:
             left = deadline - time.monotonic()
             if (found is not None and found.seq > seq) or left <= 0:
                 return found
-            waiter = asyncio.Event()
-            self._waiters.add(waiter)
-            try:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(min(left, LOOKS / 2)):
-                        await waiter.wait()
-            finally:
-                self._waiters.discard(waiter)
+            await self._waiters.wait(min(left, LOOKS / 2))
 
     # Sampling
 
@@ -247,8 +241,7 @@ class Sampler:
         if time.monotonic() - self._flushed >= FLUSH_EVERY:
             self._flushed = time.monotonic()
             self._history.flush()
-        for waiter in self._waiters:
-            waiter.set()
+        self._waiters.wake()
 
     def _marked(self, gpu: GpuSample) -> GpuSample:
         """The GPU, with the engines' own processes known as such."""

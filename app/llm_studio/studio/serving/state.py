@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from llm_studio.studio.waiters import Waiters
 
 
 class Phase(StrEnum):
@@ -84,7 +84,7 @@ class Store:
 
     def __init__(self) -> None:
         self.state = State()
-        self._waiters: set[asyncio.Event] = set()
+        self._waiters = Waiters()
         self._listeners: list[Callable[[State], None]] = []
 
     def replace(self, **changes: Any) -> State:
@@ -94,8 +94,7 @@ class Store:
         self.state = replace(
             self.state, **{"since": since, **changes}, version=self.state.version + 1
         )
-        for waiter in self._waiters:
-            waiter.set()
+        self._waiters.wake()
         for listener in self._listeners:
             listener(self.state)
         return self.state
@@ -106,12 +105,5 @@ class Store:
     async def changed(self, version: int, limit: float) -> State:
         """The state once it is newer than a version, or when the time is up."""
         if self.state.version <= version:
-            waiter = asyncio.Event()
-            self._waiters.add(waiter)
-            try:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(limit):
-                        await waiter.wait()
-            finally:
-                self._waiters.discard(waiter)
+            await self._waiters.wait(limit)
         return self.state
