@@ -16,13 +16,24 @@ from types import ModuleType
 
 import psutil
 
-from benchmarks import chat, gateway, headers, sampler, speed, startup, storm, studio, terminal
+from benchmarks import (
+    chat,
+    gateway,
+    headers,
+    logs,
+    sampler,
+    speed,
+    startup,
+    storm,
+    studio,
+    terminal,
+)
 from benchmarks.row import Row, as_markdown, as_text, told
 from benchmarks.trial import docker_here
 from llm_studio import __version__
 
 ROOT = Path(__file__).parents[1]
-SUITES = (startup, terminal, headers, sampler, studio, storm, gateway, chat)
+SUITES = (startup, terminal, logs, headers, sampler, studio, storm, gateway, chat)
 SHOWN = (
     "llm-studio --help", "llm-studio status", "UI: first paint", "UI: ready", "UI: Monitor",
     "UI: a tab switch", "headers of", "sampling 8", "a switch", "gateway: first token",

@@ -7,6 +7,7 @@ use warnings;
 use IO::Socket::INET;
 use POSIX ();
 
+my $clock = eval { require Time::HiRes; \&Time::HiRes::time };  # not in the smallest images
 my %given = (host => "127.0.0.1", port => 8080);
 for my $at (0 .. $#ARGV) {
     $given{$1} = $ARGV[$at + 1] // "" if $ARGV[$at] =~ /^--([\w-]+)$/;
@@ -49,11 +50,12 @@ sub storm {
         $elapsed = ((POSIX::times())[0] - $begun) / $tick;
         my $due = $elapsed < $seconds ? int($elapsed * $rate) : $rate * $seconds;
         my $text = "";
+        my $now = $clock ? sprintf " at %.3f", $clock->() : "";
         while ($written < $due) {
             $written++;
             $text .= $written % 2
-                ? "0.12.345.678 I slot print_timing: id  3 | task $written | n_decoded = 117, tg ="
-                    . " 41.07 t/s, storm line $written\n"
+                ? "0.12.345.678 I slot print_timing: id  3 | task $written | storm line $written$now,"
+                    . " n_decoded = 117, tg = 41.07 t/s\n"
                 : "slot update_slots: id  2 | task $written | prompt processing progress, n_tokens ="
                     . " 2048, batch.n_tokens = 512, progress = 0.25\n";
             if (length $text > 60000) { syswrite STDERR, $text; $text = "" }

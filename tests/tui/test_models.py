@@ -9,7 +9,7 @@ from tests.conftest import Home
 from tests.tui.looking import Look, opened
 from tests.tui.scripted_studio import ScriptedStudio, profile
 
-from llm_studio.tui.view import Detail, Profile
+from llm_studio.tui.view import Profile
 from llm_studio.tui.widgets.listing import Listing
 
 pytestmark = pytest.mark.anyio
@@ -246,14 +246,15 @@ def test_the_view_reads_what_the_wire_has() -> None:
 
     from llm_studio import schema
     from llm_studio.tui import view
+    from llm_studio.tui.panes.models import detail
 
     pairs: list[tuple[type[Any], Any]] = [
         (view.Status, schema.Status), (view.Serving, schema.ServingStatus),
         (view.Engine, schema.EngineStatus), (view.Failure, schema.FailureStatus),
         (Profile, schema.ProfileSummary), (view.Job, schema.JobStatus),
-        (view.ModelFile, schema.ModelFileSummary), (Detail, schema.ProfileDetail),
-        (view.Memory, schema.DeviceMemory), (view.Finding, schema.ProfileFinding),
-        (view.Value, schema.ShownValue), (view.Argument, schema.ShownArgument),
+        (view.ModelFile, schema.ModelFileSummary), (detail.Detail, schema.ProfileDetail),
+        (detail.Memory, schema.DeviceMemory), (detail.Finding, schema.ProfileFinding),
+        (detail.Value, schema.ShownValue), (detail.Argument, schema.ShownArgument),
     ]  # fmt: skip
     for ours, theirs in pairs:
         assert {field.name for field in fields(ours)} <= set(theirs.model_fields), ours

@@ -9,7 +9,8 @@ from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input, TextArea
 
-from llm_studio.tui.widgets.typing import Field, Page
+from llm_studio.tui.widgets.page import Page
+from llm_studio.tui.widgets.typing import Field
 
 pytestmark = pytest.mark.anyio
 

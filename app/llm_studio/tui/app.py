@@ -43,6 +43,8 @@ SPARSE = 4
 
 SETTLED = 2.0
 """Seconds after which the start is over."""
+CURTAIN = 0.3
+"""Seconds for which the skeleton is seen at most, where the studio has not answered yet."""
 
 
 class StudioApp(TerminalApp[None]):
@@ -82,10 +84,13 @@ class StudioApp(TerminalApp[None]):
         self._told: object = None
         self._born = 0.0
         self._slow = False
+        self._curtain = False
+        self._fresh = True
         self._animation = self.animation_level
         for each in THEMES:
             self.register_theme(each)
         self.theme = theme_for(theme or settings.theme)
+        self.stylesheet.set_variables(self.get_css_variables())
         if self.no_color:  # none at all, rather than shades of grey
             others = [each for each in self._filters if not isinstance(each, Monochrome)]
             self._filters = [*others, NoColor()]
@@ -100,6 +105,7 @@ class StudioApp(TerminalApp[None]):
         yield Footer()
 
     def on_mount(self) -> None:
+        self._lower_curtain()
         self.set_class(self.settings.density == "compact", "-compact")
         unknown = self.settings.keys.keys() - actions.every_action().keys()
         self.set_keymap(dict(self.settings.keys))
@@ -109,6 +115,32 @@ class StudioApp(TerminalApp[None]):
         self.action_show(PANES[0].id)
         self.set_timer(SETTLED, _collect_garbage)
         self.run_worker(self.link.run(), group="link", exit_on_error=True)
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Not at the start, where Textual does it in case that it read the style sheets with the
+        colours of another theme."""
+        if self._fresh:
+            self._fresh = False
+        else:
+            super().refresh_css(animate)
+
+    def _lower_curtain(self) -> None:
+        """Draw nothing until there is something to tell: a screen that is laid out and drawn once
+        with its content is there sooner than one that is drawn empty first. The skeleton is seen
+        meanwhile, and keys work."""
+        self._curtain = True
+        self._begin_batch()
+        self.set_timer(CURTAIN, self._raise_curtain)
+
+    def _show_what_is_told(self) -> None:
+        if self.view.profiles is not None or self.view.trouble:
+            self._raise_curtain()
+
+    def _raise_curtain(self) -> None:
+        if self._curtain:
+            self._curtain = False
+            self._end_batch()
+            self.screen.refresh()
 
     # The view
 
@@ -141,6 +173,8 @@ class StudioApp(TerminalApp[None]):
         if told != self._told:  # keys that work depend on it; a mere sample changes none
             self._told = told
             self.refresh_bindings()
+        if self._awake is not None:
+            self._show_what_is_told()
 
     def draws(self, view: View) -> bool:
         """Whether figures that change each second are drawn; on a slow link, few of them."""
@@ -228,19 +262,16 @@ class StudioApp(TerminalApp[None]):
             pane.id = f"pane-{id_}"
             self.query_one("#panes").mount(pane)
         pane.display = True
-        self.call_after_refresh(self._begin, pane)
+        pane.call_later(self._begin, pane)  # it calls once its parts are there
 
     def _begin(self, pane: Pane) -> None:
-        if pane is not self.pane or pane is self._awake:
-            return
-        if not pane.is_mounted:  # its parts are still to come, as on a busy machine
-            self.call_after_refresh(self._begin, pane)
-        else:
+        if pane is self.pane and pane is not self._awake:
             self._awake = pane
             pane.wake()
             pane.look(self.view)
             if len(self.screen_stack) == 1:
                 pane.start_here()
+            self._show_what_is_told()
 
     def on_tabs_clicked(self, event: Tabs.Clicked) -> None:
         self.action_show(event.id)

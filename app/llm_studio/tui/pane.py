@@ -28,6 +28,14 @@ class Pane(Container, can_focus=True):
     def watch_has_focus(self, _has_focus: bool) -> None:
         """No style sheet asks for the focus here, so nothing is styled anew, as Textual would."""
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Footer and help may ask before the parts are there that would tell.
+        return self.possible(action) if self.is_mounted else True
+
+    def possible(self, action: str) -> bool:
+        """Whether one of the pane's actions has something to work on now."""
+        return True
+
     def look(self, view: View) -> None:
         """News, or the pane is shown again. Only called while it is seen."""
 

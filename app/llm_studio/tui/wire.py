@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from llm_studio.client import Unreachable, answer_of, request_for
 from llm_studio.errors import StudioError
 from llm_studio.text import untrusted
+from llm_studio.tui.ahead import Asked
 
 LONGEST_LINE = 16 << 20
 SILENCE = 40.0
@@ -32,8 +33,10 @@ class Event:
 class Wire:
     """One studio, at its socket."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, asked: Asked | None = None) -> None:
+        """`asked`: questions that were put already; the first who asks one gets its answer."""
         self._path = path
+        self._asked = asked or {}
 
     async def ask(
         self, method: str, route: str, body: Any = None, *, within: float = 30, **query: Any
@@ -53,9 +56,8 @@ class Wire:
         address = quote(route) + (f"?{urlencode(given)}" if given else "")
         try:
             async with asyncio.timeout(within):
-                reader, writer = await self._connect()
+                reader, writer = await self._put(method, address, body)
                 try:
-                    writer.write(request_for(method, address, body))
                     return await reader.read()
                 finally:
                     writer.close()
@@ -71,11 +73,9 @@ class Wire:
     async def events(self, mark: str = "") -> AsyncIterator[Event]:
         """What changes, as it does, until the studio ends: first the present status, then jobs
         and alerts that are newer than an earlier stream's mark, and a sample each second."""
-        reader, writer = await self._connect()
+        after = {"Last_Event_ID": f".{mark}"} if mark else {}
+        reader, writer = await self._put("GET", "/events?samples=true", **after)
         try:
-            writer.write(
-                request_for("GET", "/events?samples=true", Last_Event_ID=f".{mark}" if mark else "")
-            )
             name = ""
             while line := await _line(reader):
                 field, _, value = line.decode(errors="replace").strip().partition(": ")
@@ -93,9 +93,9 @@ class Wire:
 
     async def stream(self, route: str, mark: str = "") -> AsyncIterator[Event]:
         """The events of another route, not gated; those after a mark, if it is given."""
-        reader, writer = await self._connect()
+        after = {"Last_Event_ID": mark} if mark else {}
+        reader, writer = await self._put("GET", route, **after)
         try:
-            writer.write(request_for("GET", route, **({"Last_Event_ID": mark} if mark else {})))
             name = ""
             while line := await _line(reader):
                 field, _, value = line.decode(errors="replace").strip().partition(": ")
@@ -108,11 +108,18 @@ class Wire:
         finally:
             writer.close()
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _put(
+        self, method: str, address: str, body: Any = None, **headers: str
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The conversation in which this is asked."""
+        if method == "GET" and (asked := self._asked.pop(address, None)):
+            return await asyncio.open_unix_connection(sock=asked, limit=LONGEST_LINE)
         try:
-            return await asyncio.open_unix_connection(str(self._path), limit=LONGEST_LINE)
+            reader, writer = await asyncio.open_unix_connection(str(self._path), limit=LONGEST_LINE)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise Unreachable(died=isinstance(error, ConnectionRefusedError)) from error
+        writer.write(request_for(method, address, body, **headers))
+        return reader, writer
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:

@@ -19,13 +19,14 @@ _NARROW = re.compile(
     "\U0001fb00-\U0001fbca]*"
 )
 """Characters that every terminal draws in one column."""
-_WIDE = re.compile(
+_WIDE = (
     "[\u2e80-\u2e99\u2e9b-\u2ef3\u2f00-\u2fd5\u3001-\u3029\u3031-\u303d\u3041-\u3096\u309b-\u30ff"
     "\u3105-\u312f\u3131-\u3163\u3165-\u318e\u3190-\u31ba\u31f0-\u321e\u3220-\u3247\u3250-\u32fe"
     "\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48c\uac00-\ud7a3\uf900-\ufa6d\ufe30-\ufe52\uff01-\uff60"
     "\uffe0-\uffe6\U00020000-\U0002fa1d]"
 )
-"""Characters that every terminal draws in two."""
+"""Characters that every terminal draws in two; `re` compiles it, which takes a while, when one of
+them is met."""
 _PICTURE = re.compile(r"\x1bP[0-9;]*q|\x1b_G|\x1b\]1337;File=")
 _PICTURE_CELL = "\U0010eeee"
 """kitty's stand-in for a piece of a picture; only a terminal that knows it is ever sent one."""
@@ -104,7 +105,7 @@ def _cells(cluster: str, width: int) -> list[str]:
     if not cluster:
         return [" "] * width
     certain = cluster[0] == _PICTURE_CELL or (
-        len(cluster) == 1 and (_NARROW if width == 1 else _WIDE).fullmatch(cluster)
+        len(cluster) == 1 and re.fullmatch(_NARROW if width == 1 else _WIDE, cluster)
     )
     return [cluster if certain else Loose(cluster), *[""] * (width - 1)]
 

@@ -1,4 +1,4 @@
-"""Fields to type in that do what keys say in the order in which they were typed.
+"""A field to type in that does what keys say in the order in which they were typed.
 
 Textual takes letters in at once, while a key with a binding first goes all the way up to the
 application: where several come together (over SSH, on a busy machine, from a macro), a Ctrl+U would
@@ -9,24 +9,17 @@ from __future__ import annotations
 
 from textual import events
 from textual.widget import Widget
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 
 
 class Field(Input):
     """One line."""
 
     async def _on_key(self, event: events.Key) -> None:
-        await _do_now(self, event)
+        await do_now(self, event)
 
 
-class Page(TextArea):
-    """Several lines."""
-
-    async def _on_key(self, event: events.Key) -> None:
-        await _do_now(self, event)
-
-
-async def _do_now(field: Widget, event: events.Key) -> None:
+async def do_now(field: Widget, event: events.Key) -> None:
     """A key that the field itself has a use for is not handed on."""
     for binding in field._bindings.key_to_bindings.get(event.key, ()):
         if not binding.priority and await field.app.run_action(binding.action, field):

@@ -63,9 +63,7 @@ class Acting(Pane):
     def job(self) -> Job | None:
         return next((job for job in self._jobs if JOB + job.id == self.key), None)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if not self.is_mounted:
-            return True
+    def possible(self, action: str) -> bool:
         match action:
             case "open":
                 return not self._opened and bool(self.key)

@@ -12,7 +12,7 @@ class Acting(Pane):
     deeds: Deeds
     taking: Taking
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def possible(self, action: str) -> bool:
         return self.deeds.possible(action)
 
     def action_open(self) -> None:

@@ -12,7 +12,7 @@ from textual.message import Message
 from llm_studio.tui.actions import Action
 from llm_studio.tui.panes.chat import WRITING
 from llm_studio.tui.panes.chat.model import shown
-from llm_studio.tui.widgets.typing import Page
+from llm_studio.tui.widgets.page import Page
 
 LARGE = 4_000
 MANY = 40

@@ -35,8 +35,8 @@ class Deeds:
 
     def possible(self, action: str) -> bool:
         pane = self._pane
-        if not pane.is_mounted or action not in _ON_MESSAGE:
-            return action not in ("rename",) or bool(pane.talk.id)
+        if action not in _ON_MESSAGE:
+            return action != "rename" or bool(pane.talk.id)
         message = pane.transcript.selected
         if message is None or (action in _CALM and pane.talk.running):
             return False

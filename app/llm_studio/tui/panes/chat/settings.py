@@ -16,7 +16,7 @@ from llm_studio.errors import UsageError
 from llm_studio.text import untrusted, untrusted_line
 from llm_studio.tui.dialogs import Answer, Ask, Choice, Dialog, Question
 from llm_studio.tui.widgets.listing import Column, Listing, Row
-from llm_studio.tui.widgets.typing import Page
+from llm_studio.tui.widgets.page import Page
 
 if TYPE_CHECKING:
     from llm_studio.tui.app import StudioApp

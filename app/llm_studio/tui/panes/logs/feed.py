@@ -17,7 +17,7 @@ FIRST = 500
 OLDER = 4000
 LONGEST = 1 << 16
 MOST = 10_000
-BREATH = 0.07
+BREATH = 0.05
 """Seconds between two readings while lines pour in."""
 WAIT = 20.0
 

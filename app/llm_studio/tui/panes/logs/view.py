@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import ClassVar
 
 from rich.cells import cell_len
+from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -260,18 +261,16 @@ class LogView(Painted, can_focus=True):
         elif self.marked is not None and self.cursor is not None:
             low, high = sorted((self.marked, self.cursor))
             under = "mark" if low <= number <= high else ""
-        blank: list[Part] = [(" " * self._prefix_width(), "")]
-        prefix = self._prefix(line) if row == 0 else blank
-        room = max(width - self._prefix_width() - 1, 1)
-        body = self.line(self._text_parts(line), max(_cells(line.text), 1), under)
+        beside = self._prefix_width()
+        prefix = self._prefix(line) if row == 0 else [(" " * beside, "")]
+        room = max(width - beside - 1, 1)
         start = row * room if self.wrap else self._x
-        shown = body.crop(start, start + room)
-        if not self.wrap and body.cell_length > start + room:
-            shown = Strip.join([shown.crop(0, room - 1), self.line([("…", "dim")], 1, under)])
-        rest = width - self._prefix_width() - shown.cell_length
-        return Strip.join(
-            [self.line(prefix, self._prefix_width(), under), shown, self.line((), rest, under)]
-        )
+        parts = self._text_parts(line)
+        if self.wrap or _cells(line.text) <= start + room:
+            shown = _between(parts, start, start + room)
+        else:
+            shown = [*_between(parts, start, start + room - 1), ("…", "dim")]
+        return self.line([*prefix, *shown], width, under)
 
     def _prefix_width(self) -> int:
         return {"clock": 9, "ago": 8, "none": 1}[self.times] + 11
@@ -300,6 +299,20 @@ class LogView(Painted, can_focus=True):
                 parts += [(line.text[done : match.start()], role), (match.group(), "match")]
                 done = match.end()
         return [*parts, (line.text[done:], role)]
+
+
+def _between(parts: list[Part], start: int, end: int) -> list[Part]:
+    """What is seen of a line between two columns."""
+    seen: list[Part] = []
+    for text, role in parts:
+        if text.isascii():
+            piece, cells = text[max(start, 0) : max(end, 0)], len(text)
+        else:
+            strip = Strip([Segment(text)])
+            piece, cells = strip.crop(max(start, 0), max(end, 0)).text, strip.cell_length
+        seen.append((piece, role))
+        start, end = start - cells, end - cells
+    return seen
 
 
 @lru_cache(maxsize=4096)

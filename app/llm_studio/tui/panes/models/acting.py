@@ -90,7 +90,7 @@ class Acting(Pane):
 
     # Serving
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def possible(self, action: str) -> bool:
         profile, serving = self.profile, self.studio.view.status
         match action:
             case "load":

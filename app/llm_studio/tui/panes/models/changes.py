@@ -12,7 +12,7 @@ from textual.app import SuspendNotSupported
 from llm_studio.errors import NotReady
 from llm_studio.tui.dialogs import STAY, Ask, Choice, Question
 from llm_studio.tui.figures import size
-from llm_studio.tui.view import Detail, Profile
+from llm_studio.tui.view import Profile
 from llm_studio.tui.widgets.finder import Finder, Item
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ async def delete(studio: StudioApp, profile: Profile) -> None:
 
 async def fill_in(studio: StudioApp, id_: str) -> None:
     """The values that are changed most, in a form."""
+    from llm_studio.tui.panes.models.detail import Detail
     from llm_studio.tui.panes.models.form import FormScreen
 
     detail = Detail.of(await studio.wire.ask("GET", f"/profiles/{id_}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from textual import work
 from textual.app import ComposeResult
@@ -14,8 +15,11 @@ from llm_studio.errors import StudioError
 from llm_studio.tui.panes.models.past import Past
 from llm_studio.tui.panes.models.sheet import heading, sheet
 from llm_studio.tui.panes.models.trial import Trial
-from llm_studio.tui.view import Detail, Profile
+from llm_studio.tui.view import Profile
 from llm_studio.tui.wire import Wire
+
+if TYPE_CHECKING:
+    from llm_studio.tui.panes.models.detail import Detail
 
 PAUSE = 0.06
 """Seconds that the cursor must rest before a profile is asked about."""
@@ -82,6 +86,8 @@ class CloseLook(VerticalScroll):
             if (id_, trial) not in self._details:
                 self._show(id_, Content.assemble(("✗ ", "$error"), error.sentence))
             return
+        from llm_studio.tui.panes.models.detail import Detail
+
         detail = self._details[id_, trial] = Detail.of(data)
         self._fresh.add((id_, trial))
         self._show_detail(detail, trial)

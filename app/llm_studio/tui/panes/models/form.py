@@ -16,12 +16,12 @@ from textual.widgets import Static
 from llm_studio.text import untrusted_line
 from llm_studio.tui.dialogs import STAY, Ask, Choice, Question
 from llm_studio.tui.panes.models.trial import CACHE_TYPES
-from llm_studio.tui.view import Value
 from llm_studio.tui.widgets.listing import Column, Listing, Row
 from llm_studio.tui.widgets.painted import Role
 
 if TYPE_CHECKING:
     from llm_studio.tui.app import StudioApp
+    from llm_studio.tui.panes.models.detail import Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from llm_studio.tui.figures import gib
-from llm_studio.tui.view import Memory
+
+if TYPE_CHECKING:
+    from llm_studio.tui.panes.models.detail import Memory
 
 PARTS = (
     ("weights", "█", "$accent"),

@@ -61,6 +61,7 @@ class ModelsPane(Acting):
         """Downloads that were under way at the last look."""
 
     def compose(self) -> ComposeResult:
+        self._suit(self.app.size.width)  # before there are parts, which would all be styled anew
         yield Field(placeholder="Filter: words, or #tag", id="filter", select_on_focus=False)
         with Container(id="columns"):
             with Vertical(id="table"):
@@ -195,9 +196,12 @@ class ModelsPane(Acting):
         )
 
     def on_resize(self, event: events.Resize) -> None:
-        self.set_class(event.size.width >= WIDE, "-wide")
-        self.set_class(event.size.width >= VAST, "-vast")
+        self._suit(event.size.width)
         self.call_after_refresh(self._look_closely)
+
+    def _suit(self, width: int) -> None:
+        self.set_class(width >= WIDE, "-wide")
+        self.set_class(width >= VAST, "-vast")
 
     # Finding
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from shlex import quote
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual.content import Content
@@ -14,7 +15,10 @@ from llm_studio.tui.panes.models.memory import bars
 from llm_studio.tui.panes.models.past import Past, record
 from llm_studio.tui.panes.models.table import FIT_ROLE
 from llm_studio.tui.panes.models.trial import Trial
-from llm_studio.tui.view import Argument, Detail, Finding, Profile
+from llm_studio.tui.view import Profile
+
+if TYPE_CHECKING:
+    from llm_studio.tui.panes.models.detail import Argument, Detail, Finding
 
 FIT_STYLE = {"good": "$success", "warn": "$warning", "bad": "$error"}
 LEVELS = {"error": ("✗", "$error"), "warning": ("!", "$warning"), "note": ("·", "$dim")}

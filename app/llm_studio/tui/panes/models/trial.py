@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from llm_studio.tui.view import Detail
+if TYPE_CHECKING:
+    from llm_studio.tui.panes.models.detail import Detail
+
 
 CACHE_TYPES = ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "f16", "f32")
 """From few bits to many."""
