@@ -18,7 +18,7 @@ from statistics import median, quantiles
 from tests.standins.chatty_engine import ChattyEngine, Script, in_a_thread
 
 from benchmarks.row import Row, shown
-from benchmarks.terminal import STUDIO, Seen, running
+from benchmarks.seen import STUDIO, Seen, running
 from benchmarks.trial import Trial, trial
 
 RATE = 150

@@ -25,8 +25,8 @@ WRITING = (
 ACTIONS = (
     Action(
         "chat.stop", "escape", "Stop, or leave the input",
-        "Stop the answer at once, keeping what came; else go from the input to the messages.",
-        "stop", palette=False,
+        "Stop the answer at once, keeping what came; else go from the input to the messages, where "
+        "digits go to other panes.", "stop/leave", palette=False,
     ),
     Action("chat.write", "i", "Write", "Go to the input.", "write"),
     Action(

@@ -35,6 +35,9 @@ class Deeds:
 
     def possible(self, action: str) -> bool:
         pane = self._pane
+        if action == "stop":
+            away = pane.composer.has_focus or pane.editing is not None or pane.other
+            return bool(pane.talk.running or away)
         if action not in _ON_MESSAGE:
             return action != "rename" or bool(pane.talk.id)
         message = pane.transcript.selected

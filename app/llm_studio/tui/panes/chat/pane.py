@@ -289,6 +289,7 @@ class ChatPane(Acting):
 
     def on_resize(self) -> None:
         self.redraw()
+        self._draw_pictures()  # those that there was no room for yet
 
     # Sending
 
