@@ -45,7 +45,7 @@ FRAME = (
         "commands", palette=False,
     ),
     Action(
-        "app.pick", "m", "Pick a model",
+        "app.pick", "m,f2", "Pick a model",
         "Find a profile by name and load it, or switch to it, from anywhere.", "model",
     ),
     Action(

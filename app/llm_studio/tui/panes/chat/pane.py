@@ -66,7 +66,6 @@ class ChatPane(Acting):
         self._followed: dict[Message, Worker[None]] = {}
         self._told: object = None
         self._opened = False
-        self._starts = False
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="talks"):
@@ -86,10 +85,7 @@ class ChatPane(Acting):
         return self.query_one(Composer)
 
     def start_here(self) -> None:
-        if self._there:
-            self.composer.focus()
-        else:  # on a busy machine the parts of a pane come after it
-            self._starts = True
+        self.composer.focus()
 
     @property
     def _there(self) -> bool:
@@ -97,8 +93,6 @@ class ChatPane(Acting):
 
     def on_mount(self) -> None:
         self.redraw()
-        if self._starts:
-            self.composer.focus()
 
     # While it is seen
 
@@ -270,7 +264,7 @@ class ChatPane(Acting):
             return f"Talk to {profile}. Enter sends, Ctrl+J begins a new line, F1 shows all keys."
         if profile:
             return f"{profile} is not loaded. Write all the same: it is offered when you send."
-        return "No model is loaded. m picks one; or go to Models, with 1."
+        return "No model is loaded. F2 picks one."
 
     def tell(self) -> None:
         other = self.talk.messages.get(self.other)

@@ -53,7 +53,7 @@ class Sending:
             return {}
         profile = pane.facts["profile"]
         if not profile:
-            raise NotReady("No model is loaded", hint="m picks one; then send again.")
+            raise NotReady("No model is loaded", hint="F2 picks one; then send again.")
         answer = await pane.app.push_screen_wait(
             Question(
                 f"Load {profile}?",

@@ -60,7 +60,7 @@ def _answerer(facts: dict[str, Any]) -> list[Part]:
         return [("● ", "good"), (profile, "strong")]
     if profile:
         return [("○ ", "dim"), (profile, "strong"), (" is not loaded", "warn")]
-    return [("○ ", "dim"), ("no model: m picks one", "warn")]
+    return [("○ ", "dim"), ("no model: F2 picks one", "warn")]
 
 
 def _progress(message: Message) -> list[Part]:
