@@ -9,6 +9,7 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.standins.scripted_model import ScriptedModel
 
@@ -165,10 +166,26 @@ def test_a_session_whose_process_is_gone_is_over(tmp_path: Path) -> None:
     file = folder / "ab12.json"
     assert file.stat().st_mode & 0o077 == 0
     told = json.loads(file.read_text())
-    file.write_text(json.dumps({**told, "born": told["born"] - 1000}))  # the number came again
+    file.write_text(json.dumps({**told, "birth": "boot 7"}))  # the number came again
+    assert not sessions.all()[0].alive
+    del told["birth"]  # as earlier releases kept it
+    file.write_text(json.dumps(told))
+    assert sessions.all()[0].alive
+    file.write_text(json.dumps({**told, "born": told["born"] - 1000}))
     assert not sessions.all()[0].alive
     sessions.end(session, 0, None)
     assert sessions.all()[0].ended
+
+
+@pytest.mark.parametrize("step", [3600, -3600])
+def test_a_clock_that_is_set_ends_no_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    sessions = Sessions(tmp_path)
+    sessions.begin("claude", tmp_path, id_="ab12", profile="p", context=1, protection="none")
+    real = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: real(self) + step)
+    assert sessions.all()[0].alive
 
 
 def test_the_bridge_carries_both_ways_and_hangs_up_with_either() -> None:

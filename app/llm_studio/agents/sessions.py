@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from llm_studio.birth import birth, born, same_process
 from llm_studio.journal import restored
 from llm_studio.storage import write_atomically
 
@@ -32,8 +31,9 @@ class Session:
     protection: str
     pid: int
     born: float
-    """When the process started, as the system has it: numbers of processes come again."""
     started: float
+    birth: str = ""
+    """`born` by a clock that nobody sets; "" in records of earlier releases."""
     ended: float | None = None
     code: int | None = None
     sums: dict[str, Any] | None = None
@@ -41,11 +41,7 @@ class Session:
 
     @property
     def alive(self) -> bool:
-        if self.ended is not None:
-            return False
-        with contextlib.suppress(psutil.Error):
-            return abs(psutil.Process(self.pid).create_time() - self.born) < 2
-        return False
+        return self.ended is None and same_process(self.pid, self.born, self.birth) is not None
 
 
 class Sessions:
@@ -66,8 +62,9 @@ class Sessions:
             context=context,
             protection=protection,
             pid=os.getpid(),
-            born=psutil.Process().create_time(),
+            born=born(os.getpid()),
             started=time.time(),
+            birth=birth(os.getpid()),
         )
         self._write(session)
         return session

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from llm_studio.birth import birth, born, same_process
 from llm_studio.engines.arguments import log_arguments, server_arguments
 from llm_studio.engines.base import (
     Abilities,
@@ -153,10 +154,7 @@ class ProcessEngine:
         return running
 
     def _record(self, running: Running, pid: int) -> None:
-        born = 0.0
-        with contextlib.suppress(psutil.Error):
-            born = psutil.Process(pid).create_time()
-        kept = {**asdict(running), "pid": pid, "born": born, "birth": _birth(pid)}
+        kept = {**asdict(running), "pid": pid, "born": born(pid), "birth": birth(pid)}
         write_atomically(self._path(running.instance, "json"), json.dumps(kept), mode=0o600)
 
     async def running(self) -> Sequence[Running]:
@@ -168,7 +166,7 @@ class ProcessEngine:
             identity = self._identity(running)
             if identity is None:
                 continue
-            if _same_process(*identity) is not None:
+            if same_process(*identity) is not None:
                 found.append(running)
             elif running.instance not in self._children:
                 self._remove(running.instance)
@@ -191,7 +189,7 @@ class ProcessEngine:
         if identity is None:
             return Vitals(False, gone=True)
         # Somebody else's child by now: how it ended, only its parent was told.
-        alive = _same_process(*identity) is not None
+        alive = same_process(*identity) is not None
         return _living(identity[0]) if alive else Vitals(False, pid=identity[0])
 
     async def log(self, running: Running, mark: str = "") -> AsyncIterator[RawLine]:
@@ -230,7 +228,7 @@ class ProcessEngine:
             await _end_child(child, grace)
             return
         identity = self._identity(running)
-        process = _same_process(*identity) if identity else None
+        process = same_process(*identity) if identity else None
         if process is not None:
             await asyncio.to_thread(_end, process, grace)
 
@@ -303,28 +301,6 @@ def _living(pid: int) -> Vitals:
         if psutil.Process(pid).status() == psutil.STATUS_STOPPED:
             return Vitals(True, pid=pid, resume=f"kill -CONT {pid}")
     return Vitals(True, pid=pid)
-
-
-def _same_process(pid: int, born: float, birth: str) -> psutil.Process | None:
-    """The process of this number, if it is still the one that was started then."""
-    try:
-        process = psutil.Process(pid)
-        same = _birth(pid) == birth if birth else abs(process.create_time() - born) <= 1
-        if not same or process.status() == psutil.STATUS_ZOMBIE:
-            return None
-    except psutil.Error:
-        return None
-    return process
-
-
-def _birth(pid: int) -> str:
-    """When it was started, by Linux's clock that nobody sets; "" where there is none. By the time
-    of day, every engine would look dead once a machine that slept has set its clock."""
-    with contextlib.suppress(OSError, IndexError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        told = Path(f"/proc/{pid}/stat").read_text(errors="replace")  # its name may hold anything
-        return f"{boot} {told.rpartition(')')[2].split()[19]}"
-    return ""
 
 
 async def _end_child(child: asyncio.subprocess.Process, grace: float) -> None:
