@@ -258,10 +258,11 @@ FACTS = {
 
 def agents() -> list[dict[str, Any]]:
     """The agents that there are, some of them installed."""
-    found = [each.model_dump(mode="json") for each in agent_statuses()]
+    found = [each.model_dump(mode="json") for each in agent_statuses("")]
     return [
         {**each, "installed": each["id"] in INSTALLED, "version": INSTALLED.get(each["id"], ""),
-         "path": f"~/.local/bin/{each['id']}" if each["id"] in INSTALLED else "", "old": False}
+         "path": f"~/.local/bin/{each['id']}" if each["id"] in INSTALLED else "", "old": False,
+         "fence": "bubblewrap" if each["id"] in INSTALLED else "", "unfenced": ""}
         for each in found
     ]  # fmt: skip
 

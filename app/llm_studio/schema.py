@@ -226,6 +226,11 @@ class AgentStatus(Wire):
     old: bool
     install: str
     note: str
+    fence: str = ""
+    """What is put around it here: "bubblewrap", "container", "own" for its own sandbox, "none";
+    empty where it is not launched from here."""
+    unfenced: str = ""
+    """Why there is none, or no better one than its own."""
 
 
 class AgentSession(Wire):

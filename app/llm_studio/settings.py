@@ -290,6 +290,13 @@ SETTINGS = (
         _text,
     ),
     Setting(
+        "agent_image",
+        "Container image that coding agents run in where there is no bubblewrap; it needs Python.",
+        lambda paths: "llm-studio/sandbox:python",
+        str,
+        _text,
+    ),
+    Setting(
         "theme",
         "Colours of the terminal UI: auto, dark, light, or terminal (its own colours).",
         lambda paths: "auto",
@@ -425,6 +432,10 @@ class Settings:
     @property
     def image(self) -> str:
         return str(self.values["image"].value)
+
+    @property
+    def agent_image(self) -> str:
+        return str(self.values["agent_image"].value)
 
     @property
     def theme(self) -> str:

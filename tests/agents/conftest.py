@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from tests.e2e.user import User
 from tests.standins.scripted_model import ScriptedModel
 
 from llm_studio.agents import jail
+from llm_studio.agents.container import docker_here
+from llm_studio.bench.sandbox.container import IMAGE
 
 CLAUDE = Path(str(find_spec("claude_agent_sdk").origin)).parent / "_bundled" / "claude"  # type: ignore[union-attr]
 
@@ -41,7 +44,7 @@ class AgentUser:
 
     def run(self, *words: str, **options: Any) -> tuple[int, str, str]:
         process = self.begin(*words, **options)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
         return process.returncode, out, err
 
     def sessions(self) -> Any:
@@ -81,10 +84,30 @@ def agent_user(outdoors: Path, model: ScriptedModel) -> Iterator[AgentUser]:
     user.close()
 
 
+FENCES = ("bubblewrap", "container")
+
+
+@pytest.fixture(params=FENCES)
+def fence(request: pytest.FixtureRequest) -> str:
+    """For tests of the fences: what each is made of has to be there."""
+    kind = str(request.param)
+    found = docker_here(IMAGE) if kind == "container" else jail.missing()
+    if found and isinstance(found, str):
+        missing(found)
+    return kind
+
+
+def missing(why: str) -> None:
+    """On a test machine all is there; elsewhere it may be."""
+    if os.environ.get("CI"):
+        pytest.fail(why)
+    pytest.skip(why)
+
+
 @pytest.fixture
-def fence() -> None:
-    """For tests of the fence: bubblewrap has to be there."""
-    if why := jail.missing():
-        if os.environ.get("CI"):
-            pytest.fail(why)
-        pytest.skip(why)
+def fenced(agent_user: AgentUser, fence: str, tmp_path: Path) -> AgentUser:
+    """Somebody whose machine has what that fence is made of, and not the other."""
+    if fence == "container":
+        (tmp_path / "docker").symlink_to(str(shutil.which("docker")))
+        agent_user.user.environment["PATH"] = f"{CLAUDE.parent}{os.pathsep}{tmp_path}"
+    return agent_user

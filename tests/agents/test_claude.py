@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -12,9 +14,13 @@ from typing import IO, Any
 
 import pytest
 from tests.agents.conftest import CLAUDE, AgentUser
+from tests.e2e.terminal import ENTER, Terminal
 from tests.e2e.user import User
 from tests.standins.scripted_model import Asked, ScriptedModel
 from tests.standins.tiny_model import write_tiny_llama
+
+from llm_studio.agents.container import LABEL
+from llm_studio.engines.docker.connection import Connection
 
 
 @pytest.fixture(autouse=True)
@@ -77,20 +83,20 @@ def neighbour() -> Iterator[IO[str]]:
         yield file
 
 
-def test_the_fence_holds(agent_user: AgentUser, fence: None, neighbour: IO[str]) -> None:
+def test_the_fence_holds(fenced: AgentUser, fence: str, neighbour: IO[str]) -> None:
     """Somebody tries to get out of it, by every tool that there is."""
-    home, api = agent_user.user.home, agent_user.user.status()["api"]
+    home, api = fenced.user.home, fenced.user.status()["api"]
     (home / ".ssh").mkdir()
     (home / ".ssh" / "id").write_text("secret key")
-    (agent_user.project / ".git" / "hooks").mkdir(parents=True)
-    agent_user.user.environment["SSH_AUTH_SOCK"] = "/tmp/agent.sock"
+    (fenced.project / ".git" / "hooks").mkdir(parents=True)
+    fenced.user.environment["SSH_AUTH_SOCK"] = "/tmp/agent.sock"
     outside = home / "outside.txt"
     tries = {
         "writes": f"echo x > {outside} && echo GOT-OUT",
         "root": "echo x > /etc/llm-studio-test && echo GOT-OUT",
         "hooks": "echo x > .git/hooks/pre-commit && echo GOT-OUT",
         "secrets": f"grep -r . {home}/.ss* && echo GOT-OUT",
-        "token": f"ls {agent_user.user.state} | grep -E 'token|sock|jsonl' && echo GOT-OUT",
+        "token": f"ls {fenced.user.state} | grep -E 'token|sock|jsonl' && echo GOT-OUT",
         "sockets": "find /run -type s | grep -v /run/llm-studio- && echo GOT-OUT",
         "api": f"exec 3<>/dev/tcp/{api.removeprefix('http://').replace(':', '/')} && echo GOT-OUT",
         "away": "exec 3<>/dev/tcp/192.0.2.1/80 && echo GOT-OUT",
@@ -98,21 +104,21 @@ def test_the_fence_holds(agent_user: AgentUser, fence: None, neighbour: IO[str])
         "keys": "env | grep SSH_AUTH && echo GOT-OUT",
         "processes": "ls /proc | grep -c '^[0-9][0-9][0-9]' | grep -v '^0$' && echo GOT-OUT",
     }
-    script = agent_user.project / "try.sh"
-    gateway = agent_user.user.status()["gateway"].removeprefix("http://").replace(":", "/")
+    script = fenced.project / "try.sh"
+    gateway = fenced.user.status()["gateway"].removeprefix("http://").replace(":", "/")
     tries["gateway"] = f"exec 3<>/dev/tcp/{gateway} && echo REACHED"
     lines = [f"echo {name}: $( ({line}) 2>&1 )\n" for name, line in tries.items()]
     script.write_text("".join(lines))
-    code, out, err = agent_user.run(
+    code, out, err = fenced.run(
         "claude", "-p", bash("bash try.sh"), "--allowedTools", "Bash",
     )  # fmt: skip
     assert code == 0, err
-    assert "Protection: bubblewrap" in err
+    assert f"Protection: {fence}" in err
     assert all(f"{name}:" in out for name in tries), out
     assert "GOT-OUT" not in out
     assert "gateway: REACHED" in out
     assert not outside.exists()
-    code, out, _ = agent_user.run(
+    code, out, _ = fenced.run(
         "claude", "-p",
         ";".join([call("Write", file_path=str(outside), content="x"),
                   call("Read", file_path=str(home / ".ssh" / "id"))]),
@@ -127,6 +133,8 @@ def test_without_a_fence_somebody_must_say_so(agent_user: AgentUser) -> None:
     code, _, err = agent_user.run("claude", "-p", "hi")
     assert code == 3
     assert "cannot be fenced in" in err
+    assert "bubblewrap is not installed" in err
+    assert "Docker's command line is not installed" in err
     assert "--no-sandbox" in err
     assert not agent_user.model.inferences()
     code, out, err = agent_user.run("claude", "--no-sandbox", "-p", "hi")
@@ -139,6 +147,47 @@ def test_without_a_fence_somebody_must_say_so(agent_user: AgentUser) -> None:
         "--permission-mode", "acceptEdits",
     )  # fmt: skip
     assert not outside.exists()
+
+
+def test_somebody_types_yes_to_do_without_a_fence(agent_user: AgentUser) -> None:
+    agent_user.user.environment["PATH"] = str(CLAUDE.parent)
+    for answer, code in (("y", 3), ("yes", 0)):
+        terminal = Terminal(
+            agent_user.user.environment, "claude", "-p", "hi", before=f"cd {agent_user.project};"
+        )
+        terminal.until("Type yes to launch Claude Code")
+        assert not agent_user.model.inferences()
+        terminal.press(answer, ENTER)
+        assert terminal.wait() == code
+        terminal.close()
+    assert agent_user.model.inferences()
+
+
+def test_no_container_for_a_program_that_it_lacks_the_files_of(
+    agent_user: AgentUser, tmp_path: Path
+) -> None:
+    script = tmp_path / "aider"
+    script.write_text(f"#!{sys.executable}\nprint('1.2.3')\n")
+    script.chmod(0o755)
+    agent_user.user.environment["PATH"] = str(tmp_path)
+    code, _, err = agent_user.run("agent", "run", "aider")
+    assert code == 3
+    assert f"{script} is a script for python" in err
+
+
+@pytest.mark.parametrize("fence", ["container"], indirect=True)
+def test_a_container_ends_with_its_launcher(fenced: AgentUser) -> None:
+    """However that ends; a container would go on by itself."""
+    process = fenced.begin("claude", "-p", bash("touch begun; sleep 600"), "--allowedTools", "Bash")
+    while not (fenced.project / "begun").exists():
+        assert process.poll() is None
+    (session,) = fenced.sessions()
+    connection = Connection(os.environ)
+    with connection.open() as docker:
+        (found,) = docker.containers(filters={"label": f"{LABEL}={session['id']}"})
+        process.kill()
+        docker.wait(found["Id"], timeout=20, condition="removed")
+    connection.close()
 
 
 @pytest.fixture

@@ -1,20 +1,26 @@
-"""Ways out of the fence that no setting would show: each is tried."""
+"""Ways out of the fences that no setting would show: each is tried, at each fence."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import socket
+import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import termios
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from llm_studio.agents import jail, no_typing
+from llm_studio.agents import container, jail, no_typing
+from llm_studio.bench.sandbox.container import IMAGE
 
-pytestmark = pytest.mark.usefixtures("fence")
+Run = Callable[..., str]
+USER = 12345
 
 
 @pytest.fixture
@@ -25,54 +31,85 @@ def project(outdoors: Path) -> Path:
 
 
 @pytest.fixture
-def gateway() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
-        path = os.path.join(folder, "gateway.sock")
-        listener.bind(path)
-        listener.listen()
-        yield path
+def way() -> Iterator[str]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        socket.socket(socket.AF_UNIX) as gateway,
+        socket.socket(socket.AF_UNIX) as lifeline,
+    ):
+        for listener, name in ((gateway, "gateway.sock"), (lifeline, "lifeline.sock")):
+            listener.bind(os.path.join(folder, name))
+            listener.listen()
+        container.furnish(folder)
+        yield folder
 
 
-def run(project: Path, gateway: str, script: str, **options: object) -> str:
+@pytest.fixture
+def run(fence: str, project: Path, way: str) -> Run:
     """What a script in there says."""
-    file = no_typing.opened()
-    words = jail.jailed(
-        ["sh", "-c", script], project=project, writable=[], hidden=[], readable=[],
-        socket=gateway, port=8080, no_typing=str(file),
+
+    def run(script: str, *, terminal: bool = False, user: int = 0, **options: object) -> str:
+        script_words = ["sh", "-c", script]
+        file = no_typing.opened()
+        if fence == "container":
+            words = contained(project, way, script_words, terminal=terminal, user=user)
+        else:
+            words = jail.jailed(
+                script_words, project=project, writable=[], hidden=[], readable=[],
+                socket=f"{way}/gateway.sock", port=8080, no_typing=str(file),
+            )  # fmt: skip
+        given = {"stdin": subprocess.DEVNULL, **options}
+        try:
+            done = subprocess.run(
+                words, capture_output=True, text=True, timeout=30, check=False, pass_fds=[file],
+                **given,  # type: ignore[call-overload]
+            )  # fmt: skip
+        finally:
+            os.close(file)
+        return str(done.stdout) + str(done.stderr)
+
+    return run
+
+
+def contained(
+    project: Path, way: str, words: list[str], *, terminal: bool = False, user: int = 0
+) -> list[str]:
+    docker = container.docker_here(IMAGE)
+    assert isinstance(docker, container.Docker)
+    if user:
+        docker = replace(docker, options=("--user", f"{user}:{user}"))
+    return container.contained(
+        docker, words, session="test", project=project, files=[], writable=[], hidden=[],
+        environment=[], way=way, port=8080, terminal=(terminal, terminal),
     )  # fmt: skip
-    try:
-        done = subprocess.run(
-            words, capture_output=True, text=True, timeout=20, check=False, pass_fds=[file],
-            **options,  # type: ignore[call-overload]
-        )  # fmt: skip
-    finally:
-        os.close(file)
-    return str(done.stdout) + str(done.stderr)
 
 
-def test_it_types_nothing_into_the_terminal(project: Path, gateway: str) -> None:
+def test_it_types_nothing_into_the_terminal(fence: str, project: Path, run: Run) -> None:
     (project / "type.py").write_text(
         "import fcntl, termios\n"
         "print('size', len(fcntl.ioctl(0, termios.TIOCGWINSZ, b'\\0' * 8)))\n"
         "for request in (termios.TIOCSTI, 0x541C):\n"
-        "    try: fcntl.ioctl(0, request, b'x'); print('TYPED')\n"
-        "    except OSError as error: print(error.strerror)\n"
+        "    for key in (b'x', b'\\n'):\n"
+        "        try: fcntl.ioctl(0, request, key)\n"
+        "        except OSError as error: print(error.strerror)\n"
     )
     master, slave = pty.openpty()
     try:
         told = run(
-            project, gateway, "exec python3 type.py", stdin=slave, start_new_session=True,
+            "exec python3 type.py", terminal=True, stdin=slave, start_new_session=True,
             preexec_fn=lambda: os.close(os.open(os.ttyname(slave), os.O_RDWR)),
         )  # fmt: skip
+        waiting = struct.unpack("i", fcntl.ioctl(slave, termios.FIONREAD, b"\0" * 4))[0]
     finally:
         os.close(master)
         os.close(slave)
-    assert "size 8" in told
-    assert told.count("Operation not permitted") == 2
-    assert "TYPED" not in told
+    assert "size 8" in told, told
+    assert waiting == 0, "the shell would run that"
+    if fence == "bubblewrap":  # in a container it has a terminal of its own to type into
+        assert told.count("Operation not permitted") == 4
 
 
-def test_what_git_runs_later_cannot_be_exchanged(project: Path, gateway: str) -> None:
+def test_what_git_runs_later_cannot_be_exchanged(project: Path, run: Run) -> None:
     subprocess.run(["git", "init", "--quiet", "--template="], cwd=project, check=True)
     assert not (project / ".git" / "hooks").exists()
     before = (project / ".git" / "config").read_text()
@@ -81,20 +118,21 @@ def test_what_git_runs_later_cannot_be_exchanged(project: Path, gateway: str) ->
         " mv .git/hooks .git/hooks2; echo '[core]' >> .git/config; mv .git/config .git/c;"
         " echo kept > .git/description; echo ENDED"
     )
-    assert "ENDED" in run(project, gateway, script)
+    assert "ENDED" in run(script)
     assert not (project / "old").exists()
     assert not list((project / ".git" / "hooks").iterdir())
     assert (project / ".git" / "config").read_text() == before
     assert (project / ".git" / "description").read_text() == "kept\n"
 
 
-def test_a_worktree_leads_nowhere_else(project: Path, gateway: str) -> None:
+def test_a_worktree_leads_nowhere_else(project: Path, run: Run) -> None:
     (project / ".git").write_text("gitdir: /somewhere\n")
-    run(project, gateway, "echo gitdir: own > .git; rm .git; mv .git old")
+    run("echo gitdir: own > .git; rm .git; mv .git old")
     assert (project / ".git").read_text() == "gitdir: /somewhere\n"
 
 
-def test_services_of_the_machine_are_not_there(project: Path, gateway: str) -> None:
+@pytest.mark.parametrize("inside", [False, True])
+def test_services_of_the_machine_are_not_there(project: Path, run: Run, inside: bool) -> None:
     """As Docker, LXD and databases listen: outside of /run, in reach of whoever finds the path."""
     (project / "talk.py").write_text(
         "import socket, sys\n"
@@ -102,10 +140,44 @@ def test_services_of_the_machine_are_not_there(project: Path, gateway: str) -> N
         "except OSError as error: print('refused')\n"
     )
     with (
-        tempfile.TemporaryDirectory(dir=project.parent) as folder,
+        tempfile.TemporaryDirectory(dir=project if inside else project.parent) as folder,
         socket.socket(socket.AF_UNIX) as service,
     ):
         service.bind(os.path.join(folder, "s"))
         service.listen()
-        told = run(project, gateway, f"python3 talk.py {folder}/s")
+        told = run(f"python3 talk.py {folder}/s")
     assert "refused" in told
+
+
+def test_secrets_that_lie_in_the_project_are_not_seen(
+    project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when somebody keeps their settings in a repository."""
+    monkeypatch.setattr("llm_studio.agents.ground.home_folder", lambda: project)
+    (project / ".ssh").mkdir()
+    (project / ".ssh" / "id").write_text("secret key")
+    (project / ".netrc").write_text("secret word")
+    told = run("cat .ssh/id .netrc; ls -a .ssh; echo x > .ssh/new; echo x > .netrc; echo ENDED")
+    assert "ENDED" in told
+    assert "secret" not in told
+    assert os.listdir(project / ".ssh") == ["id"]
+    assert (project / ".netrc").read_text() == "secret word"
+
+
+@pytest.mark.parametrize("fence", ["container"], indirect=True)
+def test_somebody_who_is_not_root_has_a_name_in_there(
+    project: Path, way: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.chown(project, USER, USER)
+    monkeypatch.setattr(os, "geteuid", lambda: USER)
+    monkeypatch.setattr(os, "getegid", lambda: USER)
+    os.rmdir(f"{way}/docker")
+    container.furnish(way)
+    for name in ("", "gateway.sock", "lifeline.sock", "passwd"):
+        os.chmod(f"{way}/{name}", 0o755)
+    for name in ("gateway.sock", "lifeline.sock"):
+        os.chown(f"{way}/{name}", USER, USER)
+    code = "import pwd, os; print(pwd.getpwuid(os.getuid()))"
+    told = run(f"echo x > mine; python3 -c '{code}'", user=USER)
+    assert f"pw_uid={USER}" in told, told
+    assert (project / "mine").stat().st_uid == USER

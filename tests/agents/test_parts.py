@@ -13,14 +13,15 @@ import psutil
 import pytest
 from tests.standins.scripted_model import ScriptedModel
 
-from llm_studio.agents.agent import MODEL, Agent, Place, Seat
+from llm_studio.agents.agent import MODEL, Agent, Place, Seat, Setup
 from llm_studio.agents.bridge import Bridge
 from llm_studio.agents.environment import environment_for
+from llm_studio.agents.launch import write_files
 from llm_studio.agents.registry import agent_of, agents, too_old
 from llm_studio.agents.sessions import Sessions, key_for
 from llm_studio.agents.summary import advice, summary
 from llm_studio.agents.trial import trial
-from llm_studio.errors import NotFound
+from llm_studio.errors import NotFound, NotReady
 from llm_studio.server.security import check_key, session_of
 from llm_studio.studio.requests import Requests
 from llm_studio.studio.serving.desk import RequestRecord
@@ -53,6 +54,21 @@ def test_each_is_told_the_same_and_writes_below_its_own_folders(
     for path, text in setup.files.items():
         if path.suffix == ".json":
             json.loads(text)
+
+
+def test_a_link_that_an_agent_left_leads_nobody_out_of_its_folder(tmp_path: Path) -> None:
+    mine, own = tmp_path / "mine", tmp_path / "own"
+    for folder in (mine, own):
+        folder.mkdir()
+    (mine / "settings.json").write_text("my own")
+    (own / ".qwen").symlink_to(mine)
+    setup = Setup(files={own / ".qwen" / "settings.json": "the agent's"})
+    with pytest.raises(NotReady, match="leads out"):
+        write_files(setup, folder=own)
+    assert (mine / "settings.json").read_text() == "my own"
+    (own / ".qwen").unlink()
+    write_files(setup, folder=own)
+    assert (own / ".qwen" / "settings.json").read_text() == "the agent's"
 
 
 def test_what_cannot_be_is_said_so() -> None:

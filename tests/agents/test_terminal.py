@@ -15,28 +15,28 @@ PICTURE = b"\x1b[?1049h"
 
 
 @pytest.fixture
-def screen(agent_user: AgentUser) -> Iterator[Terminal]:
-    agent_user.user.serve()
-    agent_user.user.up("scripted")
-    _trust(agent_user)
-    screen = Terminal(agent_user.user.environment, "ui", columns=110, rows=34)
+def screen(fenced: AgentUser) -> Iterator[Terminal]:
+    fenced.user.serve()
+    fenced.user.up("scripted")
+    _trust(fenced)
+    screen = Terminal(fenced.user.environment, "ui", columns=110, rows=34)
     yield screen
     screen.close()
 
 
-def _trust(agent_user: AgentUser) -> None:
+def _trust(fenced: AgentUser) -> None:
     """As it is once the user said yes: that question takes no key before it has stood a while."""
-    folder = agent_user.user.state / "agents" / "claude"
+    folder = fenced.user.state / "agents" / "claude"
     folder.mkdir(parents=True)
-    projects = {str(agent_user.project): {"hasTrustDialogAccepted": True}}
+    projects = {str(fenced.project): {"hasTrustDialogAccepted": True}}
     known = {"hasCompletedOnboarding": True, "projects": projects}
     (folder / ".claude.json").write_text(json.dumps(known))
 
 
 def test_a_session_from_inside_the_ui_and_back(
-    agent_user: AgentUser, model: ScriptedModel, screen: Terminal
+    fenced: AgentUser, fence: str, model: ScriptedModel, screen: Terminal
 ) -> None:
-    made = agent_user.project / "sum.txt"
+    made = fenced.project / "sum.txt"
     screen.until("● ready  scripted")
     screen.press("6")
     screen.until("2.1.")
@@ -44,8 +44,8 @@ def test_a_session_from_inside_the_ui_and_back(
     screen.press(ENTER)
     screen.until("In which folder?")
     # In one burst, as over SSH: what was proposed goes, another folder comes.
-    screen.press(f"\x15{agent_user.project}")
-    screen.until(str(agent_user.project))
+    screen.press(f"\x15{fenced.project}")
+    screen.until(str(fenced.project))
     screen.press(ENTER)
     screen.until("for shortcuts")
     screen.press('call Bash {"command":"echo 6*7 is $((6*7)) > sum.txt"}')
@@ -54,9 +54,10 @@ def test_a_session_from_inside_the_ui_and_back(
     screen.until("Do you want to")
     screen.insist(ENTER, made.exists)  # it hears no key in the first moment
     screen.until("RESULT")
-    (session,) = agent_user.sessions()
+    (session,) = fenced.sessions()
     assert session["alive"]
-    assert session["directory"] == str(agent_user.project)
+    assert session["protection"] == fence
+    assert session["directory"] == str(fenced.project)
     screen.insist("\x03", "again to exit", every=1.0)
     screens = screen.received.count(PICTURE)
     screen.insist("\x03", lambda: screen.received.count(PICTURE) > screens, every=0.5)

@@ -48,7 +48,7 @@ class Terminal:
         if shell:  # that can be gone back to, with Ctrl+Z, until Enter is pressed
             command = f"{before} set -m; {program}; echo IN THE SHELL; read go; fg"
         self.process = subprocess.Popen(
-            ["sh", "-c", command],
+            ["/bin/sh", "-c", command],
             stdin=slave,
             stdout=slave,
             stderr=slave,

@@ -21,7 +21,7 @@ def agent(id_: str, **values: Any) -> dict[str, Any]:
     return {
         "id": id_, "title": id_.title(), "possible": True, "launched": True, "installed": True,
         "path": f"/bin/{id_}", "version": "1.2.3", "tested": "1.2.3", "old": False,
-        "install": f"get {id_}", "note": "", **values,
+        "install": f"get {id_}", "note": "", "fence": "bubblewrap", "unfenced": "", **values,
     }  # fmt: skip
 
 
@@ -38,9 +38,10 @@ def session(**values: Any) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _agents(studio: ScriptedStudio, monkeypatch: pytest.MonkeyPatch) -> None:
     here = [
-        agent("claude"), agent("codex", installed=False, version=""),
-        agent("zed", launched=False, installed=False, note="It is an editor."),
-        agent("gemini", possible=False, installed=False, note="It speaks Google's API alone."),
+        agent("claude"), agent("codex", installed=False, version="", fence=""),
+        agent("zed", launched=False, fence="", installed=False, note="It is an editor."),
+        agent("gemini", possible=False, installed=False, fence="",
+              note="It speaks Google's API alone."),
     ]  # fmt: skip
     monkeypatch.setattr(
         "llm_studio.tui.panes.agents.pane.agents_here", AsyncMock(return_value=here)
@@ -56,6 +57,29 @@ async def test_agents_and_their_sessions_are_listed(studio: ScriptedStudio) -> N
             assert word in look.text, word
         assert "Give it more context." in look.text
         assert "/src/project" in look.text
+
+
+@pytest.mark.parametrize(
+    ("fence", "why", "told"),
+    [
+        ("bubblewrap", "", "A fence is put around it"),
+        ("container", "", "It runs in a container"),
+        ("own", "bubblewrap is not installed.", "Its own sandbox"),
+        ("none", "bubblewrap is not installed.", "There is no fence"),
+    ],
+)
+async def test_the_fence_is_told_before_a_launch(
+    studio: ScriptedStudio, monkeypatch: pytest.MonkeyPatch, fence: str, why: str, told: str
+) -> None:
+    here = AsyncMock(return_value=[agent("claude", fence=fence, unfenced=why)])
+    monkeypatch.setattr("llm_studio.tui.panes.agents.pane.agents_here", here)
+    studio.answers["/agents/sessions"] = []
+    async with opened(studio) as look:
+        await look.press("6")
+        await look.until(told)
+        assert why in look.text
+        await look.press("enter")
+        await look.until(f"In which folder? {told}")
 
 
 async def test_what_cannot_be_launched_says_why(studio: ScriptedStudio) -> None:

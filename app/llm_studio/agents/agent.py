@@ -96,3 +96,17 @@ class Agent:
     @property
     def possible(self) -> bool:
         return self.configure is not None
+
+    @property
+    def launched(self) -> bool:
+        """Whether it is launched from here; else it lives in an editor."""
+        return self.possible and bool(self.command)
+
+    @property
+    def own_sandbox(self) -> bool:
+        """Whether it has one of its own, for where there is no fence."""
+        if self.configure is None:
+            return False
+        nowhere = Path("/nonexistent")
+        seat = Seat("http://127.0.0.1:0", "", "", self.least_context)
+        return self.configure(seat, Place(nowhere, nowhere, nowhere)).own_sandbox

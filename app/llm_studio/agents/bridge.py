@@ -1,13 +1,14 @@
-"""The one way out of the jail: a port in there, a Unix socket between, the gateway out here.
+"""The one way out of the fence: a port in there, a Unix socket between, the gateway out here.
 
-Inside, this file is run by itself (`python -I -S bridge.py PORT SOCKET COMMAND…`), so it needs
-nothing but Python: a child of it carries the bytes, and it becomes the command.
+Inside, this file is run by itself (`python -I -S bridge.py PORT SOCKET LIFELINE COMMAND…`), so it
+needs nothing but Python: a child of it carries the bytes, and it becomes the command.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import sys
 import threading
@@ -84,13 +85,40 @@ class Bridge:
         self._listener.close()
 
 
-def main(port: str, path: str, *command: str) -> None:
+class Lifeline:
+    """Ends with this process, whatever ends it; a container would not notice by itself."""
+
+    def __init__(self, path: str) -> None:
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)
+        os.chmod(path, 0o600)
+        self._listener.listen(1)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def _hang_by(lifeline: socket.socket) -> None:
+    """With the launcher all ends that is in here."""
+    with contextlib.suppress(OSError):
+        while lifeline.recv(PIECE):
+            pass
+    os.kill(-1, signal.SIGKILL)
+    os._exit(0)
+
+
+def main(port: str, path: str, lifeline: str, *command: str) -> None:
     listener = socket.create_server(("127.0.0.1", int(port)), backlog=64)
+    held = from_socket(lifeline)() if lifeline else None
     if os.fork() == 0:
-        os.setsid()  # Ctrl-C in the terminal is not for this one; the end of the jail ends it
+        os.setsid()  # Ctrl-C in the terminal is not for this one; the end of the fence ends it
+        if held is not None:
+            threading.Thread(target=_hang_by, args=(held,), daemon=True).start()
         carry(listener, from_socket(path))
         os._exit(0)
     listener.close()
+    if held is not None:
+        held.close()
     try:
         os.execvp(command[0], list(command))
     except OSError as error:

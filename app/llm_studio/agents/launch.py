@@ -15,17 +15,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from llm_studio.agents import jail, no_typing
+from llm_studio.agents import container, jail, no_typing
 from llm_studio.agents.agent import Agent, Place, Seat, Setup
-from llm_studio.agents.bridge import Bridge
+from llm_studio.agents.bridge import Bridge, Lifeline
 from llm_studio.agents.environment import environment_for
+from llm_studio.agents.fence import Fence
 from llm_studio.errors import NotReady, StudioError, UsageError
-from llm_studio.settings import home_folder
 from llm_studio.storage import write_atomically
 
 JAILED = (
     "bubblewrap: it can write to the project alone, sees none of your keys and logins, and "
     "reaches nothing but the gateway"
+)
+CONTAINED = (
+    "container: it sees the project alone, has the programs of the image {image}, and reaches "
+    "nothing but the gateway"
 )
 OWN = "its own sandbox, for the commands that it runs; its other tools ask you first"
 NONE = "none: it can do whatever you can"
@@ -43,30 +47,61 @@ class Launch:
     arguments: tuple[str, ...]
     hidden: tuple[Path, ...]
     """What of llm-studio itself it has no business with."""
+    fence: Fence
+    session: str
 
     @property
     def protection(self) -> str:
-        if self.place.jailed:
+        if self.fence.docker is not None:
+            return CONTAINED.format(image=self.fence.docker.name)
+        if self.fence:
             return JAILED
         return OWN if self.setup.own_sandbox else NONE
 
-    def command(self, socket: str, no_typing: str) -> list[str]:
-        words = [str(self.program), *self.setup.arguments, *self.arguments]
-        if not self.place.jailed:
-            return words
+    @property
+    def unprotected(self) -> bool:
+        return not self.fence and not self.setup.own_sandbox
+
+    @property
+    def words(self) -> list[str]:
+        """The agent's own command line."""
+        start = self.fence.carried.command if self.fence.carried else (str(self.program),)
+        return [*start, *self.setup.arguments, *self.arguments]
+
+    def command(self, way: str, no_typing: str) -> list[str]:
+        """The same within its fence; `way` is the folder of what leads out of it."""
+        if not self.fence:
+            return self.words
+        port = urlsplit(self.seat.gateway).port or 80
+        if self.fence.docker is not None and self.fence.carried is not None:
+            return container.contained(
+                self.fence.docker,
+                self.words,
+                session=self.session,
+                project=self.place.project,
+                files=self.fence.carried.files,
+                writable=[self.place.folder],
+                hidden=self.hidden,
+                environment=sorted(self.environment(os.environ)),
+                way=way,
+                port=port,
+                terminal=(os.isatty(0), os.isatty(1)),
+            )
         return jail.jailed(
-            words,
+            self.words,
             project=self.place.project,
             writable=[self.place.folder, self.place.session],
             hidden=self.hidden,
-            readable=[self.program.resolve()],
-            socket=socket,
-            port=urlsplit(self.seat.gateway).port or 80,
+            readable=self.fence.carried.files if self.fence.carried else [self.program.resolve()],
+            socket=f"{way}/gateway.sock",
+            port=port,
             no_typing=no_typing,
         )
 
     def environment(self, caller: Mapping[str, str]) -> dict[str, str]:
-        return environment_for(caller, self.setup.environment, jailed=self.place.jailed)
+        if self.fence.docker is not None:
+            return container.environment_in(caller, self.setup.environment)
+        return environment_for(caller, self.setup.environment, jailed=bool(self.fence))
 
 
 def prepare(
@@ -78,14 +113,14 @@ def prepare(
     session: str,
     project: Path,
     arguments: tuple[str, ...],
-    jailed: bool,
+    fence: Fence,
     hidden: tuple[Path, ...],
 ) -> Launch:
     """Everything but the start; nothing is written."""
     if agent.configure is None:
         raise NotReady(f"{agent.title} cannot use a local model", why=agent.note)
     # What an agent leaves in its folder (hooks, servers to start) must not run unfenced later.
-    folder = state / "agents" / (agent.id if jailed else f"{agent.id}-unfenced")
+    folder = state / "agents" / (agent.id if fence else f"{agent.id}-unfenced")
     for word in arguments:
         if word.partition("=")[0] in agent.refused:
             raise UsageError(
@@ -93,23 +128,24 @@ def prepare(
                 why="It holds what keeps the agent local and fenced in.",
                 hint=f"What {agent.title} keeps of your own settings is in {folder}",
             )
-    if jailed:  # there is another loopback in there, which has the gateway alone
+    if fence:  # there is another loopback in there, which has the gateway alone
         port = urlsplit(seat.gateway).port
         seat = replace(seat, gateway=f"http://127.0.0.1:{port}")
-    place = Place(folder, folder / f"session-{session}", project, jailed)
-    return Launch(agent, program, seat, place, agent.configure(seat, place), arguments, hidden)
-
-
-def can_jail(project: Path) -> str:
-    """Why the project cannot be fenced in; empty where it can."""
-    home = home_folder().resolve()
-    if project == home or project in home.parents:
-        return f"{project} is no project's folder: all that is yours lies in it."
-    return jail.missing()
+    place = Place(folder, folder / f"session-{session}", project, bool(fence))
+    setup = agent.configure(seat, place)
+    return Launch(agent, program, seat, place, setup, arguments, hidden, fence, session)
 
 
 def write_files(setup: Setup, *, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for path in (*setup.once, *setup.files):
+        # The folder is the agent's to write: a link that it left there would lead us out.
+        if not path.parent.resolve().is_relative_to(folder.resolve()):
+            raise NotReady(
+                f"{path.parent} leads out of the agent's own folder",
+                why="An agent put a link there.",
+                hint=f"Look at it, and remove it:  rm {path.parent}",
+            )
     for path, text in setup.once.items():
         if not path.exists():
             write_atomically(path, text, mode=0o600)
@@ -122,8 +158,8 @@ def run(launch: Launch, gateway: str) -> int:
     write_files(launch.setup, folder=launch.place.folder)
     launch.place.session.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with _way_out(gateway if launch.place.jailed else "") as socket:
-            return _handed_over(launch, socket)
+        with _way_out(gateway if launch.fence else "") as way:
+            return _handed_over(launch, way)
     finally:
         shutil.rmtree(launch.place.session, ignore_errors=True)
 
@@ -135,15 +171,18 @@ def _way_out(gateway: str) -> Iterator[str]:
         return
     address = urlsplit(gateway)
     with tempfile.TemporaryDirectory(prefix="llm-studio-agent-") as folder:
+        container.furnish(folder)
+        lifeline = Lifeline(os.path.join(folder, "lifeline.sock"))
         path = os.path.join(folder, "gateway.sock")
         bridge = Bridge(path, address.hostname or "127.0.0.1", address.port or 80)
         try:
-            yield path
+            yield folder
         finally:
+            lifeline.close()
             bridge.close()
 
 
-def _handed_over(launch: Launch, socket: str) -> int:
+def _handed_over(launch: Launch, way: str) -> int:
     """What would end us ends the agent first."""
     process: subprocess.Popen[bytes] | None = None
 
@@ -153,9 +192,9 @@ def _handed_over(launch: Launch, socket: str) -> int:
 
     kept = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        with _terminal_restored(), _filter(launch.place.jailed) as files:
+        with _terminal_restored(), _filter(launch.fence.kind == "bubblewrap") as files:
             process = subprocess.Popen(
-                launch.command(socket, "".join(map(str, files))),
+                launch.command(way, "".join(map(str, files))),
                 env=launch.environment(os.environ),
                 cwd=launch.place.project,
                 pass_fds=files,

@@ -12,6 +12,9 @@ from typing import Any
 
 from llm_studio.agents import launch as launching
 from llm_studio.agents.agent import Agent
+from llm_studio.agents.fence import NONE as NO_FENCE
+from llm_studio.agents.fence import Fence, fence_for, tried
+from llm_studio.agents.ground import no_project
 from llm_studio.agents.launch import Launch
 from llm_studio.agents.registry import Installed, require_program, too_old
 from llm_studio.agents.seating import Seating, refuses_late_system, suitable, take_seat
@@ -54,7 +57,7 @@ def run(agent: Agent, arguments: argparse.Namespace, passed_on: Sequence[str]) -
         session=session,
         project=project,
         arguments=tuple(passed_on),
-        jailed=not (arguments.no_sandbox or arguments.print_env or launching.can_jail(project)),
+        fence=_fence(found.path, project, settings, arguments),
         hidden=(settings.paths.state, settings.paths.config_file.parent),
     )
     if arguments.print_env:
@@ -62,9 +65,18 @@ def run(agent: Agent, arguments: argparse.Namespace, passed_on: Sequence[str]) -
     _tell(launch, seating, found)
     if arguments.dry_run:
         return _print_plan(launch)
-    _accept(launch, project, arguments)
+    _accept(launch, arguments)
     with launching.undisturbed():
         return _session(client, settings, launch, session)
+
+
+def _fence(
+    program: Path, project: Path, settings: Settings, arguments: argparse.Namespace
+) -> Fence:
+    if arguments.no_sandbox or arguments.print_env:
+        return NO_FENCE
+    why = no_project(project)
+    return Fence("none", why) if why else tried(fence_for(program, settings.agent_image))
 
 
 def provide(client: Client, agent: Agent, profile: str) -> None:
@@ -125,11 +137,13 @@ def _tell(launch: Launch, seating: Seating, found: Installed) -> None:
     """What will hold, before the agent takes the screen."""
     seat, agent = seating.seat, launch.agent
     narrate(
-        f"{agent.title} {found.version} on {seat.profile}: {seat.context:,} tokens, "
-        f"answers of up to {seat.output:,}"
+        f"{' '.join(filter(None, (agent.title, found.version)))} on {seat.profile}: "
+        f"{seat.context:,} tokens, answers of up to {seat.output:,}"
     )
-    colour = "" if launch.place.jailed or launch.setup.own_sandbox else "yellow"
+    colour = "yellow" if launch.unprotected else ""
     narrate(styled(f"Protection: {launch.protection}", colour, sys.stderr))
+    if launch.setup.own_sandbox and launch.fence.why:
+        narrate(styled(f"  No better one: {untrusted_line(launch.fence.why)}", "dim", sys.stderr))
     if too_old(agent, found.version):
         oldest = ".".join(map(str, agent.oldest))
         narrate(_warning(f"{found.version} is older than {oldest}. {agent.note} {agent.install}"))
@@ -147,17 +161,18 @@ def _warning(text: str) -> str:
     return f"{styled('warning:', 'yellow', sys.stderr)} {untrusted_line(text, limit=600)}"
 
 
-def _accept(launch: Launch, project: Path, arguments: argparse.Namespace) -> None:
+def _accept(launch: Launch, arguments: argparse.Namespace) -> None:
     """Without a fence only by somebody's word."""
-    if launch.place.jailed or launch.setup.own_sandbox or arguments.no_sandbox:
+    if not launch.unprotected or arguments.no_sandbox:
         return
-    why = launching.can_jail(project)
+    title, why = launch.agent.title, launch.fence.why
     hint = "Accept that with --no-sandbox."
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise NotReady(f"{launch.agent.title} cannot be fenced in", why=why, hint=hint)
-    narrate(_warning(why))
-    if _asked(f"Launch {launch.agent.title} without any protection? [y/N] ").lower() != "y":
-        raise NotReady(f"{launch.agent.title} was not launched", why=why, hint=hint)
+        raise NotReady(f"{title} cannot be fenced in", why=why, hint=hint)
+    narrate(_warning(f"There is no fence for {title}. {why}"))
+    narrate("It could read, change and send away whatever you can: keys, logins, other projects.")
+    if _asked(f"Type yes to launch {title} without any protection: ").lower() != "yes":
+        raise NotReady(f"{title} was not launched", why=why, hint=hint)
 
 
 def _asked(question: str) -> str:
@@ -214,11 +229,11 @@ def _print_environment(launch: Launch) -> int:
 
 def _print_plan(launch: Launch) -> int:
     say("command:")
-    words = [str(launch.program), *launch.setup.arguments, *launch.arguments]
+    words = launch.words
     say(f"  {untrusted_line(shlex.join(words), limit=4000)}")
-    if launch.place.jailed:
+    if launch.fence:
         say("within:")
-        fence = launch.command("GATEWAY_SOCKET", "FILTER")
+        fence = launch.command("WAY_OUT", "FILTER")
         said = shlex.join(fence[: len(fence) - len(words)])
         say(f"  {untrusted_line(said, limit=20_000)}")
     say("environment (nothing else is passed on):")

@@ -20,7 +20,7 @@ _WORDS = {True: ("ok", "green"), False: ("FAILED", "red"), None: ("unsure", "yel
 def listing(*, as_json: bool) -> int:
     from llm_studio.server.agent_routes import agent_statuses
 
-    found = agent_statuses()
+    found = agent_statuses(load_settings().agent_image)
     if as_json:
         print_json([each.model_dump() for each in found])
         return 0
@@ -32,9 +32,12 @@ def listing(*, as_json: bool) -> int:
             here, style = "cannot", "red"
         tested = each.tested or ("config only" if each.possible else "—")
         told = each.note if each.installed or not each.install else f"{each.install}  {each.note}"
-        rows.append([each.id, each.title, Cell(here, style), tested, told.strip()])
+        if each.unfenced:
+            told = f"{told} {each.unfenced}"
+        fence = Cell(each.fence, "yellow" if each.fence == "none" else "")
+        rows.append([each.id, each.title, Cell(here, style), fence, tested, told.strip()])
     table(
-        [Column("ID"), Column("NAME"), Column("INSTALLED"), Column("TESTED"),
+        [Column("ID"), Column("NAME"), Column("INSTALLED"), Column("FENCE"), Column("TESTED"),
          Column("HOW", flexible=True)],
         rows,
     )  # fmt: skip

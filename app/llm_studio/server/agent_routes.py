@@ -7,7 +7,9 @@ from dataclasses import asdict
 
 from fastapi import APIRouter
 
-from llm_studio.agents.registry import agents, all_installed, too_old
+from llm_studio.agents.agent import Agent
+from llm_studio.agents.fence import Fence, fences
+from llm_studio.agents.registry import Installed, agents, all_installed, too_old
 from llm_studio.agents.sessions import Session, Sessions
 from llm_studio.agents.summary import advice, summary
 from llm_studio.schema import AgentSession, AgentStatus
@@ -21,7 +23,7 @@ def agent_routes(studio: Studio) -> APIRouter:
 
     @router.get("/agents", summary="Coding agents: installed, of which version, tested")
     async def every() -> list[AgentStatus]:
-        return await asyncio.to_thread(agent_statuses)
+        return await asyncio.to_thread(agent_statuses, studio.settings.agent_image)
 
     @router.get("/agents/sessions", summary="Agents that run, and the last that ran")
     async def running() -> list[AgentSession]:
@@ -41,25 +43,31 @@ def agent_routes(studio: Studio) -> APIRouter:
     return router
 
 
-def agent_statuses() -> list[AgentStatus]:
-    """Every agent; this asks the installed ones for their versions."""
+def agent_statuses(image: str) -> list[AgentStatus]:
+    """Every agent; this asks the installed ones for their versions, and looks for fences."""
     here = all_installed(agents())
-    return [
-        AgentStatus(
-            id=agent.id,
-            title=agent.title,
-            possible=agent.possible,
-            launched=bool(agent.command) and agent.possible,
-            installed=agent.id in here,
-            path=str(here[agent.id].path) if agent.id in here else "",
-            version=here[agent.id].version if agent.id in here else "",
-            tested=agent.tested,
-            old=agent.id in here and too_old(agent, here[agent.id].version),
-            install=agent.install,
-            note=agent.note,
-        )
-        for agent in agents()
-    ]
+    around = fences({id_: each.path for id_, each in here.items()}, image)
+    return [_status(agent, here.get(agent.id), around.get(agent.id)) for agent in agents()]
+
+
+def _status(agent: Agent, here: Installed | None, fence: Fence | None) -> AgentStatus:
+    around = fence if agent.launched else None
+    own = around is not None and not around and agent.own_sandbox
+    return AgentStatus(
+        id=agent.id,
+        title=agent.title,
+        possible=agent.possible,
+        launched=agent.launched,
+        installed=here is not None,
+        path=str(here.path) if here else "",
+        version=here.version if here else "",
+        tested=agent.tested,
+        old=here is not None and too_old(agent, here.version),
+        install=agent.install,
+        note=agent.note,
+        fence="own" if own else around.kind if around is not None else "",
+        unfenced=around.why if around is not None and not around else "",
+    )
 
 
 def _told(

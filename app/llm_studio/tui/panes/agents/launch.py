@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from llm_studio.tui.app import StudioApp
 
 _PASSED = ("PATH", "HOME", "LANG", "COLORTERM", "PYTHONPATH", "EDITOR", "XDG_STATE_HOME",
-           "XDG_CONFIG_HOME", "XDG_DATA_HOME")  # fmt: skip
+           "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST",
+           "DOCKER_CONTEXT")  # fmt: skip
 """What the window needs of ours: the server of tmux has an environment of its own."""
 
 

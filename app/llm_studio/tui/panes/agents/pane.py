@@ -22,6 +22,7 @@ from llm_studio.tui.panes.agents import ACTIONS
 from llm_studio.tui.panes.agents.launch import agents_here, folder_of, launch, told_by
 from llm_studio.tui.panes.agents.rows import (
     AGENTS,
+    FENCES,
     SESSIONS,
     agent_rows,
     session_rows,
@@ -171,8 +172,7 @@ class AgentsPane(Pane):
         answer = await self.studio.push_screen_wait(
             Ask(
                 f"Launch {agent['title']}",
-                "In which folder? It may write there, and nowhere else. Its model is the one that "
-                "is served.",
+                f"In which folder? {FENCES[agent['fence']]} Its model is the one that is served.",
                 self._proposed(),
             )
         )

@@ -94,8 +94,21 @@ def told_of_session(session: Told) -> str:
     return "\n".join(lines)
 
 
+FENCES = {
+    "bubblewrap": "A fence is put around it (bubblewrap): it may write in the project alone.",
+    "container": "It runs in a container that sees the project, and nothing else of yours.",
+    "own": "Its own sandbox is around the commands that it runs; its other tools ask you.",
+    "none": "There is no fence for it here: it can do whatever you can. You are asked before.",
+}
+"""What is told of it before a launch."""
+
+
 def told_of_agent(agent: Told, last: Told | None) -> str:
     lines = [agent["note"]] if agent["note"] else []
+    if agent["fence"]:
+        lines.append(FENCES[agent["fence"]])
+    if agent["unfenced"]:
+        lines.append(f"→ {agent['unfenced']}")
     if agent["launched"] and not agent["installed"]:
         lines.append(f"→ Install it:  {agent['install']}")
     if agent["old"]:

@@ -1,0 +1,81 @@
+"""What is an agent's in a project, and what is not, whichever fence is put around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from llm_studio.settings import home_folder
+
+SECRETS = (
+    ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".git-credentials", ".npmrc",
+    ".pypirc", ".password-store", ".pgpass", ".vault-token", ".terraform.d", ".config/gcloud",
+    ".config/gh", ".config/git/credentials", ".config/op", ".config/google-chrome",
+    ".config/chromium", ".config/BraveSoftware", ".mozilla", ".thunderbird",
+    ".local/share/keyrings", ".local/share/password-store", ".cache/huggingface/token",
+    ".huggingface/token", ".claude/.credentials.json", ".claude/projects", ".claude/history.jsonl",
+    ".claude.json", ".codex", ".gemini", ".qwen", ".aider.conf.yml", ".config/opencode",
+    ".local/share/opencode", ".config/goose", ".bash_history", ".zsh_history", ".python_history",
+    ".local/share/fish",
+)  # fmt: skip
+"""Below the user's home: keys, logins, histories, and what other agents keep."""
+EMPTIED = ("/tmp", "/var/tmp", "/run", "/dev/shm")
+"""Empty in there: sockets and files of others."""
+
+
+def no_project(folder: Path) -> str:
+    """Why no fence around a folder would help; empty where one does."""
+    home = home_folder().resolve()
+    if folder == home or folder in home.parents:
+        return f"{folder} is no project's folder: all that is yours lies in it."
+    return ""
+
+
+def git_parts(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """What is bound by itself, and whether it may be written: what git would run later, out of the
+    fence, is not, nor is its folder to be exchanged."""
+    if folder.is_file():  # a worktree's: it names where all that is
+        yield folder, False
+    elif folder.is_dir() and not folder.is_symlink():
+        yield folder, True
+        (folder / "hooks").mkdir(exist_ok=True)
+        for path in (folder / "hooks", folder / "config", folder / "config.worktree"):
+            if path.exists():
+                yield path, False
+
+
+def _sockets() -> Iterator[Path]:
+    """Where services of this machine listen: a read-only file system does not keep anybody from
+    talking to them (Docker, LXD, databases, agents of keys)."""
+    try:
+        with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as file:
+            names = [line.split(maxsplit=7)[7:] for line in file]
+    except OSError:
+        return
+    for name in {each[0].rstrip("\n") for each in names if each}:
+        if name.startswith("/"):
+            yield Path(name)
+
+
+def covered(hidden: Iterable[Path], project: Path) -> list[Path]:
+    """What is there of the user's secrets, of services' sockets and of what else is to be hidden,
+    each whole; a folder that the project is in is no secret."""
+    found = set()
+    for path in (*(home_folder() / each for each in SECRETS), *hidden, *_sockets()):
+        try:
+            real = path.resolve(strict=True)
+        except OSError:
+            continue
+        seen = project in real.parents or not _emptied(real)
+        if seen and real != project and real not in project.parents:
+            found.add(real)
+    return sorted(each for each in found if not found.intersection(each.parents))
+
+
+def lies_hidden(path: Path) -> bool:
+    """Whether something lies where an agent sees nothing."""
+    return _emptied(path) or any(home_folder() / each in path.parents for each in SECRETS)
+
+
+def _emptied(path: Path) -> bool:
+    return any(Path(each) in path.parents for each in EMPTIED)
