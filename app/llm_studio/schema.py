@@ -37,6 +37,12 @@ class ProfileSummary(Wire):
     parameters: str | None = None
     """Like "8.2B"; null where no file tells."""
     quantisation: str | None = None
+    slots: int | None = None
+    """Requests at a time; null where the server decides."""
+    slot_context: int | None = None
+    """Of `context`, what one request may have."""
+    tools: bool | None = None
+    """Whether the template in the model file knows tools; null where none tells."""
 
 
 class ShownValue(Wire):
@@ -207,6 +213,8 @@ class RequestEntry(Wire):
     """Why the answer ended, in the words of its API."""
     trouble: str = ""
     """"too-long" (the prompt) or "tool-call" (one that could not be read)."""
+    held: float | None = None
+    """Seconds before the engine had it: for a place, or for a switch."""
 
 
 class AgentStatus(Wire):

@@ -144,6 +144,7 @@ async def test_the_sums_of_a_session_outlive_the_studio(tmp_path: Path) -> None:
                 cached_tokens=50,
                 generated_tokens=5,
                 first_token=0.5,
+                held=0.2,
                 stop="tool_use",
                 outcome="done",
             )
@@ -155,6 +156,7 @@ async def test_the_sums_of_a_session_outlive_the_studio(tmp_path: Path) -> None:
     sums = again.sessions["ab12"]
     assert (sums.requests, sums.prompt_tokens, sums.largest_prompt) == (3, 600, 300)
     assert (sums.calls, sums.waited) == (3, 1.5)
+    assert sums.held == pytest.approx(0.6)
     assert sums == requests.sessions["ab12"]
 
 
@@ -163,10 +165,11 @@ def test_the_summary_and_its_advice() -> None:
     assert summary(asdict(sums)) == "No request was made."
     assert not list(advice(asdict(sums), 1000))
     sums = SessionSums(
-        requests=5, prompt_tokens=1000, cached_tokens=100, generated_tokens=20, largest_prompt=900,
-        unparsed=1, cut=2, failed=1,
+        requests=5, waited=4.0, held=1.5, prompt_tokens=1000, cached_tokens=100,
+        generated_tokens=20, largest_prompt=900, unparsed=1, cut=2, failed=1,
     )  # fmt: skip
     assert "10% from the cache" in summary(asdict(sums))
+    assert "2.5 s reading prompts, 1.5 s waiting for the model" in summary(asdict(sums))
     told = " ".join(advice(asdict(sums), 1000))
     for word in ("900 of 1,000", "another template", "limit of tokens", "cache", "llm-studio logs"):
         assert word in told

@@ -86,6 +86,8 @@ class Agent:
     oldest: tuple[int, ...] = ()
     least_context: int = 16384
     """Below this its first request leaves no room to work in."""
+    tools: bool = True
+    """Whether it works by tools that the model calls."""
     note: str = ""
     configure: Callable[[Seat, Place], Setup] | None = None
     resume: str = ""

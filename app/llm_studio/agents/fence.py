@@ -48,7 +48,7 @@ def fences(programs: Mapping[str, Path], image: str) -> dict[str, Fence]:
 def _fence(program: Path, why: str, docker: Docker | str) -> Fence:
     inside = carried(program)
     if not why:
-        if isinstance(inside, Carried) and lies_hidden(program.resolve()):
+        if isinstance(inside, Carried) and lies_hidden(program):
             # Some install themselves beside their keys, as Codex does below ~/.codex.
             return Fence("bubblewrap", carried=inside)
         return Fence("bubblewrap")

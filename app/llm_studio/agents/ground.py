@@ -72,9 +72,12 @@ def covered(hidden: Iterable[Path], project: Path) -> list[Path]:
     return sorted(each for each in found if not found.intersection(each.parents))
 
 
-def lies_hidden(path: Path) -> bool:
-    """Whether something lies where an agent sees nothing."""
-    return _emptied(path) or any(home_folder() / each in path.parents for each in SECRETS)
+def lies_hidden(program: Path) -> bool:
+    """Whether a program lies, or is linked to, where an agent sees nothing."""
+    return any(
+        _emptied(path) or any(home_folder() / each in path.parents for each in SECRETS)
+        for path in (program, program.resolve())
+    )
 
 
 def _emptied(path: Path) -> bool:

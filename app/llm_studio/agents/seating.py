@@ -66,7 +66,7 @@ def take_seat(
         for each in profiles
         if each["state"] in ("available", "ready", "asleep")
         and each["fit"] != "too-big"
-        and (each["context"] or 0) >= agent.least_context
+        and (each["slot_context"] or 0) >= agent.least_context
     ]
     slots = props.get("total_slots")
     seat = Seat(
@@ -82,16 +82,25 @@ def take_seat(
 
 
 def suitable(agent: Agent, profiles: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Profiles that could be loaded for the agent, those with the most room first."""
+    """Profiles that could be loaded for the agent: first those that call tools, where it relies on
+    that, then those that fit this machine best; the demo has nothing to say."""
     fit = [
         each
         for each in profiles
         if each["state"] == "available"
         and each["fit"] != "too-big"
-        and (each["context"] or 0) >= agent.least_context
+        and (each["slot_context"] or 0) >= agent.least_context
     ]
     best = {"one-gpu": 0, "split": 1}
-    return sorted(fit, key=lambda each: (best.get(each["fit"], 2), -(each["size"] or 0)))
+    return sorted(
+        fit,
+        key=lambda each: (
+            "demo" in each["tags"],
+            agent.tools and each["tools"] is False,
+            best.get(each["fit"], 2),
+            -(each["size"] or 0),
+        ),
+    )
 
 
 def _served(status: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -118,7 +127,7 @@ def _context(props: Mapping[str, Any]) -> int:
 
 def _told(profiles: Sequence[Mapping[str, Any]], id_: str) -> int:
     found = next((each for each in profiles if each["id"] == id_), None)
-    return int(found["context"] or 0) if found else 0
+    return int(found["slot_context"] or 0) if found else 0
 
 
 def _warnings(agent: Agent, seat: Seat, props: Mapping[str, Any]) -> list[str]:
@@ -128,7 +137,7 @@ def _warnings(agent: Agent, seat: Seat, props: Mapping[str, Any]) -> list[str]:
             f"{seat.context:,} tokens of context are few: it will compact its conversation often."
         )
     able = props.get("chat_template_caps")
-    if isinstance(able, dict) and able.get("supports_tools") is False:
+    if agent.tools and isinstance(able, dict) and able.get("supports_tools") is False:
         warnings.append(
             f"The template of {seat.profile} knows no tools. llama.cpp asks for them in a form of "
             "its own, which such models often miss; take one that was trained to call tools."

@@ -7,6 +7,8 @@ from typing import Any
 
 POOR_CACHE = 0.5
 FULL = 0.85
+NOTABLE = 0.5
+"""Seconds of waiting before the engine, for a switch or a place, that are told."""
 
 
 def hit_rate(sums: Mapping[str, Any]) -> float | None:
@@ -25,7 +27,9 @@ def summary(sums: Mapping[str, Any]) -> str:
     ]
     if (rate := hit_rate(sums)) is not None:
         parts.append(f"{rate:.0%} from the cache")
-    parts.append(f"{sums['waited']:.1f} s until first tokens")
+    parts.append(f"{sums['waited'] - sums['held']:.1f} s reading prompts")
+    if sums["held"] >= NOTABLE:
+        parts.append(f"{sums['held']:.1f} s waiting for the model")
     parts.append(f"{_counted(sums['calls'], 'answer')} that called tools")
     if sums["unparsed"]:
         parts.append(f"{_counted(sums['unparsed'], 'tool call')} that could not be read")

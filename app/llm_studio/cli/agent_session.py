@@ -6,7 +6,7 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from llm_studio.agents.registry import Installed, require_program, too_old
 from llm_studio.agents.seating import Seating, refuses_late_system, suitable, take_seat
 from llm_studio.agents.sessions import Sessions, key_for, new_id
 from llm_studio.agents.summary import advice, summary
-from llm_studio.cli.output import narrate, say, styled
+from llm_studio.cli.output import narrate, narrate_wrapped, say, styled
 from llm_studio.cli.studio import check_version, connect, ended_well, follow
 from llm_studio.client import Client
 from llm_studio.errors import NotReady, StudioError, UsageError
@@ -115,11 +115,23 @@ def _chosen(client: Client, agent: Agent) -> str:
         )
     narrate("No model is served. These suit it:")
     for number, each in enumerate(fit, 1):
-        narrate(untrusted_line(f"  {number}  {each['id']}  {each['context']:,} tokens"))
+        narrate(untrusted_line(f"  {number}  {each['id']}  {_offered(agent, each)}"))
     told = _asked(f"Which one? [1-{len(fit)}] ")
     if not told.isdecimal() or not 1 <= int(told) <= len(fit):
         raise NotReady("Nothing was chosen")
     return ids[int(told) - 1]
+
+
+def _offered(agent: Agent, profile: Mapping[str, Any]) -> str:
+    """What matters to an agent of a profile that it could have."""
+    parts = [f"{profile['slot_context']:,} tokens a request"]
+    if profile["slots"]:
+        parts.append("1 slot" if profile["slots"] == 1 else f"{profile['slots']} slots")
+    if agent.tools and profile["tools"] is not None:
+        parts.append("calls tools" if profile["tools"] else "its template knows no tools")
+    if profile["badge"]:
+        parts.append(str(profile["badge"]))
+    return ", ".join(parts)
 
 
 def seat_for(client: Client, settings: Settings, agent: Agent, session: str) -> Seating:
@@ -141,12 +153,12 @@ def _tell(launch: Launch, seating: Seating, found: Installed) -> None:
         f"{seat.context:,} tokens, answers of up to {seat.output:,}"
     )
     colour = "yellow" if launch.unprotected else ""
-    narrate(styled(f"Protection: {launch.protection}", colour, sys.stderr))
+    narrate_wrapped(launch.protection, "Protection: ", colour)
     if launch.setup.own_sandbox and launch.fence.why:
-        narrate(styled(f"  No better one: {untrusted_line(launch.fence.why)}", "dim", sys.stderr))
+        narrate_wrapped(launch.fence.why, "No better one: ")
     if too_old(agent, found.version):
         oldest = ".".join(map(str, agent.oldest))
-        narrate(_warning(f"{found.version} is older than {oldest}. {agent.note} {agent.install}"))
+        _warn(f"{found.version} is older than {oldest}. {agent.note} {agent.install}")
         if refuses_late_system(seating.seat):
             raise NotReady(
                 f"The template of {seat.profile} refuses what {agent.title} {found.version} sends",
@@ -154,11 +166,11 @@ def _tell(launch: Launch, seating: Seating, found: Installed) -> None:
                 hint=f"Update it:  {agent.install}",
             )
     for warning in seating.warnings:
-        narrate(_warning(warning))
+        _warn(warning)
 
 
-def _warning(text: str) -> str:
-    return f"{styled('warning:', 'yellow', sys.stderr)} {untrusted_line(text, limit=600)}"
+def _warn(text: str) -> None:
+    narrate_wrapped(text, "warning: ", "yellow")
 
 
 def _accept(launch: Launch, arguments: argparse.Namespace) -> None:
@@ -169,8 +181,10 @@ def _accept(launch: Launch, arguments: argparse.Namespace) -> None:
     hint = "Accept that with --no-sandbox."
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise NotReady(f"{title} cannot be fenced in", why=why, hint=hint)
-    narrate(_warning(f"There is no fence for {title}. {why}"))
-    narrate("It could read, change and send away whatever you can: keys, logins, other projects.")
+    _warn(f"There is no fence for {title}. {why}")
+    narrate_wrapped(
+        "It could read, change and send away whatever you can: keys, logins, other projects."
+    )
     if _asked(f"Type yes to launch {title} without any protection: ").lower() != "yes":
         raise NotReady(f"{title} was not launched", why=why, hint=hint)
 
@@ -199,9 +213,9 @@ def _session(client: Client, settings: Settings, launch: Launch, id_: str) -> in
         sums = _sums(client, id_)
         sessions.end(session, code, sums)
     if sums is not None:
-        narrate(styled(summary(sums), "dim", sys.stderr))
+        narrate_wrapped(summary(sums))
         for line in advice(sums, launch.seat.context):
-            narrate(f"  {styled('→', 'cyan', sys.stderr)} {line}")
+            narrate_wrapped(line, "→ ", "cyan")
     if launch.agent.resume and not code:
         narrate(styled(f"To take it up again:  {launch.agent.resume}", "dim", sys.stderr))
     return code
@@ -211,7 +225,7 @@ def _sums(client: Client, id_: str) -> dict[str, Any] | None:
     try:
         sums: dict[str, Any] = client.ask("GET", f"/agents/sessions/{id_}", timeout=5)
     except StudioError as error:
-        narrate(_warning(f"What the session came to is not known. {error.sentence}"))
+        _warn(f"What the session came to is not known. {error.sentence}")
         return None
     return sums
 

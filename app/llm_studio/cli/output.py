@@ -63,6 +63,14 @@ def narrate(text: str) -> None:
     print(_encodable(text, sys.stderr), file=sys.stderr)
 
 
+def narrate_wrapped(text: str, mark: str = "", style: str = "") -> None:
+    """A sentence of that, broken to the terminal's width, behind a mark that may have a style."""
+    first, *further = _wrapped(untrusted_line(f"{mark}{text}", limit=1000), sys.stderr, "", "  ")
+    narrate(styled(mark, style, sys.stderr) + first.removeprefix(mark))
+    for line in further:
+        narrate(line)
+
+
 def report(error: StudioError) -> None:
     """A failure: what happened, why, and what to do."""
     narrate(f"{styled('error:', 'red', sys.stderr)} {untrusted(error.what)}")

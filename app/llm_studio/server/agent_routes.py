@@ -73,7 +73,9 @@ def _status(agent: Agent, here: Installed | None, fence: Fence | None) -> AgentS
 def _told(
     session: Session, alive: bool, sums: SessionSums | None, answering: set[str]
 ) -> AgentSession:
-    figures = asdict(sums or SessionSums()) if alive or not session.sums else session.sums
+    figures = asdict(sums or SessionSums())
+    if session.sums and not alive:
+        figures |= session.sums  # an earlier release may have kept fewer
     activity = "ended"
     if alive:
         activity = "answering" if session.id in answering else "idle"

@@ -181,6 +181,7 @@ class Gateway:
                 body = self._body(request)
             record.model = record.model or untrusted_line(request.query.get("model", ""))
             async with self._desk.lease(record) as target:
+                watch.let_through()
                 if json_body and isinstance(body, bytes):
                     body = named_for(target, body)
                 return await self._forward(request, target, body, watch)

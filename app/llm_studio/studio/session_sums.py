@@ -21,7 +21,9 @@ class SessionSums:
     generated_tokens: int = 0
     largest_prompt: int = 0
     waited: float = 0.0
-    """Seconds until the first tokens: reading the prompt, and waiting for a place."""
+    """Seconds until the first tokens."""
+    held: float = 0.0
+    """Of these, seconds before the engine had the requests; in the rest it read prompts."""
     calls: int = 0
     """Answers that called tools."""
     cut: int = 0
@@ -39,7 +41,9 @@ class SessionSums:
         self.cached_tokens += record.cached_tokens or 0
         self.generated_tokens += record.generated_tokens or 0
         self.largest_prompt = max(self.largest_prompt, record.prompt_tokens or 0)
-        self.waited += record.first_token or 0.0
+        if record.first_token is not None:
+            self.waited += record.first_token
+            self.held += min(record.held or 0.0, record.first_token)
         self.calls += record.stop in _CALLED
         self.cut += record.stop in _CUT
         self.unparsed += record.trouble == "tool-call"

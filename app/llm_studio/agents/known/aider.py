@@ -46,6 +46,7 @@ AGENT = Agent(
     dialect="chat",
     tested="0.86.2",
     least_context=8192,
+    tools=False,
     note="It keeps its history in the project, in files .aider.*",
     configure=configure,
 )

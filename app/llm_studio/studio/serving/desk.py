@@ -53,6 +53,8 @@ class RequestRecord:
     seconds: float = 0.0
     first_token: float | None = None
     """Seconds until the first token."""
+    held: float | None = None
+    """Of these, the seconds before the engine had the request: for a place, or for a switch."""
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     generated_tokens: int | None = None
