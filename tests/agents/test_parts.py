@@ -18,6 +18,7 @@ from llm_studio.agents.bridge import Bridge
 from llm_studio.agents.environment import environment_for
 from llm_studio.agents.launch import write_files
 from llm_studio.agents.registry import agent_of, agents, too_old
+from llm_studio.agents.seating import suitable, take_seat
 from llm_studio.agents.sessions import Sessions, key_for
 from llm_studio.agents.summary import advice, summary
 from llm_studio.agents.trial import trial
@@ -235,6 +236,41 @@ def test_the_bridge_carries_both_ways_and_hangs_up_with_either() -> None:
     finally:
         bridge.close()
         os.unlink(path)
+
+
+def profile(id_: str, slot_context: int, **values: object) -> dict[str, object]:
+    return {
+        "id": id_, "name": id_.title(), "state": "available", "fit": "one-gpu", "size": 1 << 30,
+        "tags": [], "tools": True, "slot_context": slot_context, **values,
+    }  # fmt: skip
+
+
+def test_profiles_are_offered_that_suit_and_the_demo_last() -> None:
+    profiles = [
+        profile("demo", 32768, tags=["demo"], size=2 << 40), profile("little", 16384),
+        profile("words", 65536, tools=False), profile("huge", 65536, fit="too-big"),
+        profile("unknown", 65536, tools=None), profile("broken", 65536, state="broken"),
+        profile("coder", 32768, size=2 << 30), profile("slow", 65536, fit="layers-on-cpu"),
+    ]  # fmt: skip
+    offered = [each["id"] for each in suitable(agent_of("claude"), profiles)]
+    assert offered == ["coder", "unknown", "slow", "words", "demo"]
+    by_text = [each["id"] for each in suitable(agent_of("aider"), profiles)]
+    assert by_text.index("words") < by_text.index("slow")
+
+
+def test_only_profiles_with_room_enough_may_take_over_in_the_midst() -> None:
+    model = ScriptedModel()
+    try:
+        status = {"state": "ready", "profile": "served", "beside": []}
+        profiles = [
+            profile("served", 65536, state="ready"), profile("as-much", 65536),
+            profile("less", 32768),
+        ]  # fmt: skip
+        seat = take_seat(agent_of("claude"), status, profiles, gateway=model.url, key="k").seat
+    finally:
+        model.close()
+    assert seat.context == 65536
+    assert [id_ for id_, _ in seat.others] == ["served", "as-much"]
 
 
 @pytest.mark.parametrize("name", ["claude", "codex", "opencode"])

@@ -66,7 +66,8 @@ def take_seat(
         for each in profiles
         if each["state"] in ("available", "ready", "asleep")
         and each["fit"] != "too-big"
-        and (each["slot_context"] or 0) >= agent.least_context
+        # The agent is told of one context, which each that it may switch to must have.
+        and (each["slot_context"] or 0) >= context
     ]
     slots = props.get("total_slots")
     seat = Seat(

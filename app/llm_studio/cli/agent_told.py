@@ -9,7 +9,7 @@ from typing import Any
 
 from llm_studio.agents.agent import Agent, Place
 from llm_studio.cli import agent_session
-from llm_studio.cli.output import Cell, Column, narrate, print_json, say, say_wrapped, styled, table
+from llm_studio.cli.output import Cell, Column, narrate, print_json, say, say_wrapped, table
 from llm_studio.cli.studio import connect
 from llm_studio.errors import NotReady
 from llm_studio.settings import load_settings
@@ -125,7 +125,7 @@ def test(agent: Agent, arguments: argparse.Namespace) -> int:
         steps.append(step)
         if not arguments.json:
             word, style = _WORDS[step.works]
-            say_wrapped(f"{styled(word, style)} {step.what}: {step.told}", "   ")
+            say_wrapped(f"{step.what}: {step.told}", "   ", f"{word} ", style)
     if arguments.json:
         print_json([asdict(step) for step in steps])
     return 1 if any(step.works is False for step in steps) else 0

@@ -10,7 +10,7 @@ from llm_studio.text import escaped, untrusted, untrusted_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any, TextIO
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -52,9 +52,9 @@ def say(text: str = "") -> None:
     print(_encodable(text, sys.stdout))
 
 
-def say_wrapped(text: str, indent: str = "") -> None:
-    """A sentence of results, broken to the terminal's width."""
-    for line in _wrapped(untrusted_line(text, limit=1000), sys.stdout, "", indent):
+def say_wrapped(text: str, indent: str = "", mark: str = "", style: str = "") -> None:
+    """A sentence of results, broken to the terminal's width, behind a mark with a style."""
+    for line in _marked(text, indent, mark, style, sys.stdout):
         say(line)
 
 
@@ -64,11 +64,15 @@ def narrate(text: str) -> None:
 
 
 def narrate_wrapped(text: str, mark: str = "", style: str = "") -> None:
-    """A sentence of that, broken to the terminal's width, behind a mark that may have a style."""
-    first, *further = _wrapped(untrusted_line(f"{mark}{text}", limit=1000), sys.stderr, "", "  ")
-    narrate(styled(mark, style, sys.stderr) + first.removeprefix(mark))
-    for line in further:
+    """The same about what is going on."""
+    for line in _marked(text, "  ", mark, style, sys.stderr):
         narrate(line)
+
+
+def _marked(text: str, indent: str, mark: str, style: str, stream: TextIO) -> Iterator[str]:
+    for line in _wrapped(untrusted_line(mark + text, limit=1000), stream, "", indent):
+        yield styled(mark, style, stream) + line.removeprefix(mark) if mark else line
+        mark = ""
 
 
 def report(error: StudioError) -> None:

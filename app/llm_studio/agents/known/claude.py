@@ -38,6 +38,8 @@ def configure(seat: Seat, place: Place) -> Setup:
         "CLAUDE_CODE_MODEL_CAPABILITIES": "-mid_conv_system,-mid_conv_tool_change",
         "CLAUDE_CODE_MAX_CONTEXT_TOKENS": str(seat.context),
         "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(seat.output),
+        # Else the default in its list of models would be taken to have a million tokens.
+        "CLAUDE_CODE_DISABLE_1M_CONTEXT": "1",
         # These change the beginning of the prompt from session to session: the cache would be lost.
         "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
         "ENABLE_TOOL_SEARCH": "false",

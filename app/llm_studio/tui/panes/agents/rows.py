@@ -86,8 +86,10 @@ def _cached(session: Told) -> str:
 
 
 def told_of_session(session: Told) -> str:
+    protection = session["protection"]
+    fence = "without a fence" if protection == "none" else f"protected by {protection}"
     lines = [
-        f"{session['agent']} in {session['directory']}, protected by {session['protection']}",
+        f"{session['agent']} in {session['directory']}, {fence}",
         session["summary"],
         *(f"→ {each}" for each in session["advice"]),
     ]
