@@ -217,3 +217,14 @@ def _(m: Machine) -> None:
 def _(m: Machine) -> None:
     m.files["/home/ada/.opencode/bin/opencode"] = ""
     m.prints("/home/ada/.opencode/bin/opencode --version", "1.18.33\n")
+
+
+@case("agents.fence", WARNING, "there is no bubblewrap", "sudo apt-get install -y bubblewrap")
+def _(m: Machine) -> None:
+    m.programs.pop("bwrap")
+
+
+@case("agents.fence", WARNING, "cannot put a fence around them: bwrap: setting up uid map")
+def _(m: Machine) -> None:
+    told = "bwrap: setting up uid map: Permission denied\n"
+    m.prints("/usr/bin/bwrap --unshare-user --unshare-net --ro-bind / / true", told, 1)

@@ -163,10 +163,12 @@ class Machine:
     def __post_init__(self) -> None:
         for name in (
             "docker", "dockerd", "nvidia-ctk", "dkms", "claude", "timedatectl", "nvidia-smi",
+            "bwrap",
         ):  # fmt: skip
             self.programs[name] = f"/usr/bin/{name}"
         self.prints("nvidia-ctk --version", "NVIDIA Container Toolkit CLI version 1.18.0\n")
         self.prints("/usr/bin/claude --version", "2.1.327 (Claude Code)\n")
+        self.prints("/usr/bin/bwrap --unshare-user --unshare-net --ro-bind / / true", "")
         self.prints("timedatectl show --property=NTPSynchronized --value", "yes\n")
         self.prints("getent group docker", "docker:x:998:\n")
         self.prints("systemctl is-active docker", "inactive\n", 3)

@@ -100,6 +100,19 @@ _KEYRING = "/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg"
 _SOURCE = "https://nvidia.github.io/libnvidia-container"
 
 
+def install_bubblewrap(here: Distribution) -> tuple[str, ...]:
+    match here.family:
+        case "ubuntu" | "debian":
+            return ("sudo apt-get install -y bubblewrap",)
+        case "fedora":
+            return ("sudo dnf install -y bubblewrap",)
+        case "arch":
+            return ("sudo pacman -S --needed bubblewrap",)
+        case "suse":
+            return ("sudo zypper install -y bubblewrap",)
+    return ()
+
+
 def install_toolkit(here: Distribution) -> tuple[str, ...]:
     """The NVIDIA Container Toolkit, from NVIDIA's own repository where the system has none."""
     match here.family:

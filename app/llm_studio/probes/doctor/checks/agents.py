@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from llm_studio.probes.doctor.distribution import distribution, install_bubblewrap
 from llm_studio.probes.doctor.finding import Check, Finding, Group, ok, warning
 from llm_studio.probes.doctor.system import Ran, System
 
@@ -37,6 +38,12 @@ AGENTS: Mapping[str, Agent] = {
 }
 
 
+_WITHOUT = (
+    "They are put into a container instead, where there is Docker, and have only the programs of "
+    "its image; or are launched without any protection, if you say so."
+)
+
+
 def look(system: System) -> Iterator[Finding]:
     paths = {command: path for command in AGENTS if (path := _path(system, command))}
     if not paths:
@@ -55,7 +62,31 @@ def look(system: System) -> Iterator[Finding]:
         version = _version(result)
         told.append(f"{AGENTS[command].name} {version}".strip())
         yield from _judged(system, command, paths[command], result, version)
+    if system.platform == "linux":
+        yield from _fence(system)
     yield ok(", ".join(told))
+
+
+def _fence(system: System) -> Iterator[Finding]:
+    bwrap = system.which("bwrap")
+    if bwrap is None:
+        yield warning(
+            "there is no bubblewrap to put a fence around them",
+            _WITHOUT,
+            install_bubblewrap(distribution(system)),
+            "Its package is called bubblewrap.",
+            part="fence",
+        )
+        return
+    ran = system.run(bwrap, "--unshare-user", "--unshare-net", "--ro-bind", "/", "/", "true")
+    if ran.code != 0:
+        yield warning(
+            "bubblewrap cannot put a fence around them: "
+            + (ran.out.strip().partition("\n")[0] or ran.trouble or f"exit code {ran.code}"),
+            f"This system lets no user make a sandbox, as Ubuntu since 24.04. {_WITHOUT}",
+            advice="llm-studio image build sandbox  makes the container, where there is Docker.",
+            part="fence",
+        )
 
 
 def _path(system: System, command: str) -> str | None:
