@@ -78,7 +78,10 @@ def docker_here(image: str) -> Docker | str:
     finally:
         connection.close()
     if not found:
-        return f"There is no image {image} (llm-studio image build sandbox)."
+        build = (
+            " (llm-studio image build sandbox)" if image.startswith("llm-studio/sandbox") else ""
+        )
+        return f"There is no image {untrusted_line(image)}{build}."
     # In a rootless one, root is this user.
     user = "0:0" if daemon.rootless else f"{os.geteuid()}:{os.getegid()}"
     options = ["--user", user]

@@ -9,7 +9,16 @@ from typing import Any
 
 from llm_studio.agents.agent import Agent, Place
 from llm_studio.cli import agent_session
-from llm_studio.cli.output import Cell, Column, narrate, print_json, say, say_wrapped, table
+from llm_studio.cli.output import (
+    Cell,
+    Column,
+    narrate,
+    narrate_wrapped,
+    print_json,
+    say,
+    say_wrapped,
+    table,
+)
 from llm_studio.cli.studio import connect
 from llm_studio.errors import NotReady
 from llm_studio.settings import load_settings
@@ -32,8 +41,6 @@ def listing(*, as_json: bool) -> int:
             here, style = "cannot", "red"
         tested = each.tested or ("config only" if each.possible else "—")
         told = each.note if each.installed or not each.install else f"{each.install}  {each.note}"
-        if each.unfenced:
-            told = f"{told} {each.unfenced}"
         fence = Cell(each.fence, "yellow" if each.fence == "none" else "")
         rows.append([each.id, each.title, Cell(here, style), fence, tested, told.strip()])
     table(
@@ -41,6 +48,9 @@ def listing(*, as_json: bool) -> int:
          Column("HOW", flexible=True)],
         rows,
     )  # fmt: skip
+    for why in dict.fromkeys(each.unfenced for each in found if each.unfenced):
+        those = ", ".join(each.title for each in found if each.unfenced == why)
+        narrate_wrapped(f"No fence for {those}. {why}", "→ ", "yellow")
     return 0
 
 
