@@ -78,10 +78,9 @@ def docker_here(image: str) -> Docker | str:
     finally:
         connection.close()
     if not found:
-        build = (
-            " (llm-studio image build sandbox)" if image.startswith("llm-studio/sandbox") else ""
-        )
-        return f"There is no image {untrusted_line(image)}{build}."
+        own = image.startswith("llm-studio/sandbox")
+        how = " (llm-studio image build sandbox)" if own else ""
+        return f"There is no image {untrusted_line(image)}{how}."
     # In a rootless one, root is this user.
     user = "0:0" if daemon.rootless else f"{os.geteuid()}:{os.getegid()}"
     options = ["--user", user]
