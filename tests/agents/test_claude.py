@@ -215,6 +215,45 @@ def test_another_model_takes_over_in_the_midst(
     assert agent_user.user.status()["profile"] == "second"
 
 
+def test_a_studio_that_dies_and_comes_back_ends_no_session(
+    agent_user: AgentUser, model: ScriptedModel
+) -> None:
+    """For a while nobody is at the gateway: the agent asks again, until somebody is."""
+    user = agent_user.user
+    begun = agent_user.project / "begun"
+    waits = "touch begun; until [ -e go ]; do sleep 0.1; done; echo one"
+    process = agent_user.begin("claude", "-p", bash(waits), "--allowedTools", "Bash")
+    while not begun.exists():
+        assert process.poll() is None
+    port = user.status()["gateway"].rpartition(":")[2]
+    user.kill_studio()
+    (agent_user.project / "go").touch()
+    user.environment["LLM_STUDIO_GATEWAY_PORT"] = port
+    user.serve()
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out.strip()) == (0, "RESULT one"), err
+
+
+def test_profiles_are_offered_where_what_is_served_does_not_suit(
+    agent_user: AgentUser, model: ScriptedModel, second: ScriptedModel
+) -> None:
+    agent_user.serve("second", second)
+    model.context = 8192
+    terminal = Terminal(
+        agent_user.user.environment, "claude", "-p", "hi", before=f"cd {agent_user.project};"
+    )
+    terminal.until("The context of scripted is too small for Claude Code")
+    terminal.until("Which one?")
+    (line,) = [each for each in terminal.lines if "  second  " in each]
+    assert "65,536 tokens a request" in line
+    terminal.press(line.split()[0], ENTER)
+    assert terminal.wait() == 0
+    assert "RESULT" in terminal.text
+    terminal.close()
+    assert second.inferences()
+    assert not model.inferences()
+
+
 def test_an_engine_that_fails_once_is_asked_again(
     agent_user: AgentUser, model: ScriptedModel
 ) -> None:

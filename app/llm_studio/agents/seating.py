@@ -24,6 +24,10 @@ _LATE_SYSTEM = [
 ]
 
 
+class Unsuitable(NotReady):
+    """What is served does not suit the agent; another profile may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seating:
     """The place at the model, and what is not as it should be."""
@@ -52,7 +56,7 @@ def take_seat(
             hint="Write `context` into the profile.",
         )
     if context < agent.least_context:
-        raise NotReady(
+        raise Unsuitable(
             f"The context of {profile} is too small for {agent.title}",
             why=f"It has {context:,} tokens a slot; {agent.title} needs {agent.least_context:,}, "
             "as its first request alone takes a good part of them.",

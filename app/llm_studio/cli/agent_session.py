@@ -17,7 +17,7 @@ from llm_studio.agents.fence import Fence, fence_for, tried
 from llm_studio.agents.ground import no_project
 from llm_studio.agents.launch import Launch
 from llm_studio.agents.registry import Installed, require_program, too_old
-from llm_studio.agents.seating import Seating, refuses_late_system, suitable, take_seat
+from llm_studio.agents.seating import Seating, Unsuitable, refuses_late_system, suitable, take_seat
 from llm_studio.agents.sessions import Sessions, key_for, new_id
 from llm_studio.agents.summary import advice, summary
 from llm_studio.cli.output import narrate, narrate_wrapped, say, styled
@@ -47,7 +47,14 @@ def run(agent: Agent, arguments: argparse.Namespace, passed_on: Sequence[str]) -
     if not look_only or arguments.profile:
         provide(client, agent, arguments.profile)
     session = "byhand" if arguments.print_env else new_id()
-    seating = seat_for(client, settings, agent, session)
+    try:
+        seating = seat_for(client, settings, agent, session)
+    except Unsuitable as error:
+        if look_only or arguments.profile or not _in_a_terminal():
+            raise
+        narrate_wrapped(error.sentence)
+        _load(client, _picked(client, agent))
+        seating = seat_for(client, settings, agent, session)
     project = Path.cwd().resolve()
     launch = launching.prepare(
         agent,
@@ -94,32 +101,48 @@ def provide(client: Client, agent: Agent, profile: str) -> None:
             ended_well(follow(client, under_way[-1]["id"]))
             return
         profile = _chosen(client, agent)
+    _load(client, profile)
+
+
+def _load(client: Client, profile: str) -> None:
     answer = client.ask("POST", "/switch", {"model": profile})
     if answer["job"]:
         ended_well(follow(client, answer["job"]["id"]))
 
 
 def _chosen(client: Client, agent: Agent) -> str:
+    if _in_a_terminal():
+        narrate("No model is served.")
+        return _picked(client, agent)
+    ids = ", ".join(untrusted_line(str(each["id"])) for each in _suitable(client, agent))
+    raise NotReady("No model is served", hint=f"Name one: --profile ID  ({ids} would do).")
+
+
+def _suitable(client: Client, agent: Agent) -> list[Mapping[str, Any]]:
     fit = suitable(agent, client.ask("GET", "/models")["models"])[:9]
-    ids = [str(each["id"]) for each in fit]
     if not fit:
         raise NotReady(
-            f"No model is served, and none on this machine suits {agent.title}",
-            why=f"It needs {agent.least_context:,} tokens of context.",
+            f"No profile on this machine suits {agent.title}",
+            why=f"It needs {agent.least_context:,} tokens of context for each request.",
             hint="`llm-studio list` shows what there is.",
         )
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise NotReady(
-            "No model is served",
-            hint=f"Name one: --profile ID  ({', '.join(map(untrusted_line, ids))} would do).",
-        )
-    narrate("No model is served. These suit it:")
+    return fit
+
+
+def _picked(client: Client, agent: Agent) -> str:
+    """The one of those that suit which somebody types the number of."""
+    fit = _suitable(client, agent)
+    narrate(f"These suit {agent.title}:")
     for number, each in enumerate(fit, 1):
         narrate(untrusted_line(f"  {number}  {each['id']}  {_offered(agent, each)}"))
     told = _asked(f"Which one? [1-{len(fit)}] ")
     if not told.isdecimal() or not 1 <= int(told) <= len(fit):
         raise NotReady("Nothing was chosen")
-    return ids[int(told) - 1]
+    return str(fit[int(told) - 1]["id"])
+
+
+def _in_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _offered(agent: Agent, profile: Mapping[str, Any]) -> str:
@@ -179,7 +202,7 @@ def _accept(launch: Launch, arguments: argparse.Namespace) -> None:
         return
     title, why = launch.agent.title, launch.fence.why
     hint = "Accept that with --no-sandbox."
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not _in_a_terminal():
         raise NotReady(f"{title} cannot be fenced in", why=why, hint=hint)
     _warn(f"There is no fence for {title}. {why}")
     narrate_wrapped(
