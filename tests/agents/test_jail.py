@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_studio.agents import container, jail, no_typing
+from llm_studio.agents import container, jail
 from llm_studio.bench.sandbox.container import IMAGE
 
 Run = Callable[..., str]
@@ -50,22 +50,22 @@ def run(fence: str, project: Path, way: str) -> Run:
 
     def run(script: str, *, terminal: bool = False, user: int = 0, **options: object) -> str:
         script_words = ["sh", "-c", script]
-        file = no_typing.opened()
-        if fence == "container":
-            words = contained(project, way, script_words, terminal=terminal, user=user)
-        else:
-            words = jail.jailed(
-                script_words, project=project, writable=[], hidden=[], readable=[],
-                socket=f"{way}/gateway.sock", port=8080, no_typing=str(file),
-            )  # fmt: skip
         given = {"stdin": subprocess.DEVNULL, **options}
-        try:
+        while True:
+            handed = jail.Handed()
+            if fence == "container":
+                words = contained(project, way, script_words, terminal=terminal, user=user)
+            else:
+                words = jail.jailed(
+                    script_words, project=project, writable=[], hidden=[], readable=[],
+                    socket=f"{way}/gateway.sock", port=8080, files=[str(e) for e in handed.files],
+                )  # fmt: skip
             done = subprocess.run(
-                words, capture_output=True, text=True, timeout=30, check=False, pass_fds=[file],
-                **given,  # type: ignore[call-overload]
+                words, capture_output=True, text=True, timeout=30, check=False,
+                pass_fds=handed.files, **given,  # type: ignore[call-overload]
             )  # fmt: skip
-        finally:
-            os.close(file)
+            if not handed.fell_down() or fence == "container":
+                break  # else the socket of another test had gone meanwhile
         return str(done.stdout) + str(done.stderr)
 
     return run
@@ -125,6 +125,22 @@ def test_what_git_runs_later_cannot_be_exchanged(project: Path, run: Run) -> Non
     assert (project / ".git" / "description").read_text() == "kept\n"
 
 
+def test_nor_what_it_runs_in_submodules(project: Path, run: Run) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
+    inner = project / ".git" / "modules" / "vendor" / "lib"
+    subprocess.run(["git", "init", "--quiet", "--bare", str(inner)], check=True)
+    before = (inner / "config").read_text()
+    script = (
+        "cd .git/modules; mv vendor/lib vendor/old; mv vendor old; mv ../modules ../old;"
+        " cd vendor/lib; echo x > hooks/pre-commit; mv hooks old; echo '[core]' >> config;"
+        " rm config; mv config old; echo kept > description; echo ENDED"
+    )
+    assert "ENDED" in run(script)
+    assert not (inner / "hooks" / "pre-commit").exists()
+    assert (inner / "config").read_text() == before
+    assert (inner / "description").read_text() == "kept\n"
+
+
 def test_a_worktree_leads_nowhere_else(project: Path, run: Run) -> None:
     (project / ".git").write_text("gitdir: /somewhere\n")
     run("echo gitdir: own > .git; rm .git; mv .git old")
@@ -181,3 +197,25 @@ def test_somebody_who_is_not_root_has_a_name_in_there(
     told = run(f"echo x > mine; python3 -c '{code}'", user=USER)
     assert f"pw_uid={USER}" in told, told
     assert (project / "mine").stat().st_uid == USER
+
+
+@pytest.mark.parametrize("fence", ["bubblewrap"], indirect=True)
+@pytest.mark.usefixtures("fence")
+def test_a_fence_that_fell_down_is_told_from_a_command_that_failed(
+    project: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a service's socket goes between the look and the launch."""
+
+    def told(script: str) -> bool:
+        handed = jail.Handed()
+        words = jail.jailed(
+            ["sh", "-c", script], project=project, writable=[], hidden=[], readable=[],
+            socket=f"{way}/gateway.sock", port=8080, files=[str(each) for each in handed.files],
+        )  # fmt: skip
+        done = subprocess.run(words, check=False, capture_output=True, pass_fds=handed.files)
+        assert done.returncode == 1
+        return handed.fell_down()
+
+    assert not told("exit 1")
+    monkeypatch.setattr(jail, "covered", lambda *_: [Path("/there/is/no/such")])
+    assert told("exit 1")

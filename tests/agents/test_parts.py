@@ -258,6 +258,17 @@ def test_profiles_are_offered_that_suit_and_the_demo_last() -> None:
     assert by_text.index("words") < by_text.index("slow")
 
 
+def test_a_second_model_that_is_served_takes_the_small_tasks() -> None:
+    model = ScriptedModel()
+    try:
+        beside = [{"state": "ready", "profile": "little"}]
+        status = {"state": "ready", "profile": "served", "beside": beside}
+        seat = take_seat(agent_of("claude"), status, [], gateway=model.url, key="k").seat
+    finally:
+        model.close()
+    assert (seat.profile, seat.small) == ("served", "little")
+
+
 def test_only_profiles_with_room_enough_may_take_over_in_the_midst() -> None:
     model = ScriptedModel()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -33,15 +34,31 @@ def no_project(folder: Path) -> str:
 
 def git_parts(folder: Path) -> Iterator[tuple[Path, bool]]:
     """What is bound by itself, and whether it may be written: what git would run later, out of the
-    fence, is not, nor is its folder to be exchanged."""
+    fence, is not, nor is a folder that it lies in to be exchanged."""
     if folder.is_file():  # a worktree's: it names where all that is
         yield folder, False
     elif folder.is_dir() and not folder.is_symlink():
         yield folder, True
-        (folder / "hooks").mkdir(exist_ok=True)
-        for path in (folder / "hooks", folder / "config", folder / "config.worktree"):
-            if path.exists():
-                yield path, False
+        yield from _run_by_git(folder)
+        yield from _submodules(folder / "modules")
+
+
+def _submodules(folder: Path) -> Iterator[tuple[Path, bool]]:
+    if not folder.is_dir() or folder.is_symlink():
+        return
+    for place, folders, files in os.walk(folder):
+        yield Path(place), True
+        if "HEAD" in files:
+            yield from _run_by_git(Path(place))
+            folders[:] = [each for each in folders if each == "modules"]
+        folders[:] = [each for each in folders if not os.path.islink(os.path.join(place, each))]
+
+
+def _run_by_git(folder: Path) -> Iterator[tuple[Path, bool]]:
+    (folder / "hooks").mkdir(exist_ok=True)
+    for path in (folder / "hooks", folder / "config", folder / "config.worktree"):
+        if path.exists():
+            yield path, False
 
 
 def _sockets() -> Iterator[Path]:

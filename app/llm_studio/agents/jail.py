@@ -60,13 +60,13 @@ def jailed(
     readable: Iterable[Path],
     socket: str,
     port: int,
-    no_typing: str,
+    files: Sequence[str],
 ) -> list[str]:
     """The command line that runs `command` in there. `hidden` comes on top of the user's secrets;
-    what is `writable`, or has to stay `readable`, shines through all that. `no_typing` is the
-    number of an open file with that filter."""
+    what is `writable`, or has to stay `readable`, shines through all that. `files` are
+    the numbers of those that `Handed` holds."""
     words = ["bwrap", *_NAMESPACES, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
-    words += ["--seccomp", no_typing]
+    words += ["--seccomp", files[0], "--json-status-fd", files[1]]
     for place in EMPTIED:
         if os.path.isdir(place) and not os.path.islink(place):
             words += ["--tmpfs", place]
@@ -86,3 +86,19 @@ def jailed(
     python = os.path.realpath(sys.executable)  # not the one of an environment that may be hidden
     words += ["--chdir", str(project), "--", python, "-I", "-S", _BRIDGE, str(port), SOCKET, ""]
     return [*words, *command]
+
+
+class Handed:
+    """Open files for bubblewrap: the filter that it loads, and where it tells how far it came."""
+
+    def __init__(self) -> None:
+        self._told, told = os.pipe()
+        self.files = (no_typing.opened(), told)
+
+    def fell_down(self) -> bool:
+        """Whether it ended before the command began: something that was to be covered, such as a
+        service's socket, had gone meanwhile. To be asked once it has ended, which ends this too."""
+        for file in self.files:
+            os.close(file)
+        with os.fdopen(self._told, "rb") as told:
+            return b'"exit-code"' not in told.read()

@@ -10,16 +10,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from llm_studio.agents import container, jail, no_typing
+from llm_studio.agents import container, jail
 from llm_studio.agents.agent import Agent, Place, Seat, Setup
 from llm_studio.agents.bridge import Bridge, Lifeline
 from llm_studio.agents.environment import environment_for
 from llm_studio.agents.fence import Fence
+from llm_studio.agents.jail import Handed
 from llm_studio.errors import NotReady, StudioError, UsageError
 from llm_studio.storage import write_atomically
 
@@ -33,6 +34,8 @@ CONTAINED = (
 )
 OWN = "its own sandbox, for the commands that it runs; its other tools ask you first"
 NONE = "none: it can do whatever you can"
+TRIES = 3
+"""Of a fence that fell down while it was put up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,9 @@ class Launch:
         start = self.fence.carried.command if self.fence.carried else (str(self.program),)
         return [*start, *self.setup.arguments, *self.arguments]
 
-    def command(self, way: str, no_typing: str) -> list[str]:
-        """The same within its fence; `way` is the folder of what leads out of it."""
+    def command(self, way: str, files: Sequence[str]) -> list[str]:
+        """The same within its fence; `way` is the folder of what leads out of it, and `files` are
+        the numbers of those that bubblewrap is handed."""
         if not self.fence:
             return self.words
         port = urlsplit(self.seat.gateway).port or 80
@@ -95,7 +99,7 @@ class Launch:
             readable=self.fence.carried.files if self.fence.carried else [self.program.resolve()],
             socket=f"{way}/gateway.sock",
             port=port,
-            no_typing=no_typing,
+            files=files,
         )
 
     def environment(self, caller: Mapping[str, str]) -> dict[str, str]:
@@ -192,14 +196,19 @@ def _handed_over(launch: Launch, way: str) -> int:
 
     kept = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        with _terminal_restored(), _filter(launch.fence.kind == "bubblewrap") as files:
-            process = subprocess.Popen(
-                launch.command(way, "".join(map(str, files))),
-                env=launch.environment(os.environ),
-                cwd=launch.place.project,
-                pass_fds=files,
-            )
-            code = process.wait()
+        with _terminal_restored():
+            for tries_left in reversed(range(TRIES)):
+                handed = Handed() if launch.fence.kind == "bubblewrap" else None
+                files = handed.files if handed else ()
+                process = subprocess.Popen(
+                    launch.command(way, [str(each) for each in files]),
+                    env=launch.environment(os.environ),
+                    cwd=launch.place.project,
+                    pass_fds=files,
+                )
+                code = process.wait()
+                if not (handed and handed.fell_down() and code == 1 and tries_left):
+                    break
     except OSError as error:
         raise StudioError(
             f"{launch.agent.title} does not start", why=error.strerror or str(error)
@@ -208,16 +217,6 @@ def _handed_over(launch: Launch, way: str) -> int:
         for number, handler in kept.items():
             signal.signal(number, handler)
     return code if code >= 0 else 128 - code
-
-
-@contextlib.contextmanager
-def _filter(jailed: bool) -> Iterator[tuple[int, ...]]:
-    files = (no_typing.opened(),) if jailed else ()
-    try:
-        yield files
-    finally:
-        for file in files:
-            os.close(file)
 
 
 @contextlib.contextmanager

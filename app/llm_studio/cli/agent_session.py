@@ -270,7 +270,7 @@ def _print_plan(launch: Launch) -> int:
     say(f"  {untrusted_line(shlex.join(words), limit=4000)}")
     if launch.fence:
         say("within:")
-        fence = launch.command("WAY_OUT", "FILTER")
+        fence = launch.command("WAY_OUT", ("FILTER", "STATUS"))
         said = shlex.join(fence[: len(fence) - len(words)])
         say(f"  {untrusted_line(said, limit=20_000)}")
     say("environment (nothing else is passed on):")
