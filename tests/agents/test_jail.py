@@ -199,6 +199,22 @@ def test_somebody_who_is_not_root_has_a_name_in_there(
     assert (project / "mine").stat().st_uid == USER
 
 
+@pytest.mark.parametrize("fence", ["container"], indirect=True)
+@pytest.mark.usefixtures("fence")
+def test_a_program_that_does_not_run_in_the_image_is_told_before_a_launch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    docker = container.docker_here(IMAGE)
+    assert isinstance(docker, container.Docker)
+    told = container.fails_in(docker, container.Carried(("/there/is/none",), ()))
+    assert "It does not run in the image" in told
+    assert "/there/is/none" in told or "No such file" in told
+    monkeypatch.setattr(container, "SECONDS", 1)
+    assert container.fails_in(docker, container.Carried(("/bin/sh", "-c", "exec sleep 100"), ()))
+    found = container.docker_here("llm-studio/no-such:image")
+    assert found == "There is no image llm-studio/no-such:image."
+
+
 @pytest.mark.parametrize("fence", ["bubblewrap"], indirect=True)
 @pytest.mark.usefixtures("fence")
 def test_a_fence_that_fell_down_is_told_from_a_command_that_failed(

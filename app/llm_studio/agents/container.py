@@ -23,7 +23,7 @@ from llm_studio.settings import home_folder
 from llm_studio.text import untrusted_line
 
 LABEL = "llm-studio.agent"
-SECONDS = 60.0
+SECONDS = 30
 """For the first look at whether a program runs in the image."""
 _BRIDGE = "/run/llm-studio-bridge.py"
 _GATEWAY = "/run/llm-studio-gateway.sock"
@@ -95,8 +95,11 @@ def docker_here(image: str) -> Docker | str:
 def carried(program: Path) -> Carried | str:
     """How a program gets into the container; a sentence where it cannot."""
     real = program.resolve()
-    with open(real, "rb") as file:
-        head = file.read(256)
+    try:
+        with open(real, "rb") as file:
+            head = file.read(256)
+    except OSError as error:
+        return f"{program} cannot be read: {error.strerror}."
     if head.startswith(b"\x7fELF"):
         return Carried((str(real),), (real,))
     words = head.partition(b"\n")[0].removeprefix(b"#!").split() if head[:2] == b"#!" else []
@@ -118,12 +121,13 @@ def fails_in(docker: Docker, what: Carried) -> str:
     words = [*_run(docker), "--env", "HOME=/tmp"]
     for path in what.files:
         words += _mount(path, writable=False)
-    code = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
+    # The alarm outlives the exec: what hangs is ended in there, where Docker would let it be.
+    code = f"import os, signal, sys; signal.alarm({SECONDS}); os.execv(sys.argv[1], sys.argv[1:])"
     words += [docker.image, "-I", "-S", "-c", code, *what.command, "--version"]
     try:
         tried = subprocess.run(
             words, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,
-            timeout=SECONDS, check=False,
+            timeout=2 * SECONDS, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"Docker does not run it: {untrusted_line(str(error))}"
