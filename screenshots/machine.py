@@ -60,7 +60,7 @@ class Workstation(Shelf):
     def __init__(self, home: Path) -> None:
         self.home = home
         settings = load_settings()
-        super().__init__(settings, held=dict)
+        super().__init__(settings, held=lambda _: {})
         settings.paths.profiles.mkdir(parents=True, exist_ok=True)
         for id_, text in OWN.items():
             (settings.paths.profiles / f"{id_}.toml").write_text(text)
@@ -69,7 +69,7 @@ class Workstation(Shelf):
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(write_architecture(key, home), path)
 
-    def _machine(self) -> Machine:
+    def _machine(self, id_: str = "") -> Machine:
         return MACHINE
 
     def listing(self, *, bare: bool = False) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ async def api(home: Home, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[http
     home.profile("bad", "nonsense")
     app = FastAPI()
     _handle_errors(app)
-    app.include_router(profile_routes(Shelf(load_settings(), held=lambda: {"GPU-1": HELD})))
+    app.include_router(profile_routes(Shelf(load_settings(), held=lambda _: {"GPU-1": HELD})))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://studio"
     ) as client:

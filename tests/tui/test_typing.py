@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pytest
+from tests.tui.looking import opened
+from tests.tui.scripted_studio import ScriptedStudio
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input, TextArea
@@ -67,4 +69,14 @@ async def test_a_key_that_the_field_has_no_use_for_is_the_applications(
 def _pressed(key: str):  # type: ignore[no-untyped-def]
     from textual.events import Key
 
-    return Key(key, key if len(key) == 1 else None)
+    return Key("slash" if key == "/" else key, key if len(key) == 1 else None)
+
+
+async def test_keys_after_a_pane_was_chosen_are_for_that_pane(studio: ScriptedStudio) -> None:
+    """They may all have come at once, as over a slow link, and before the pane was ever shown."""
+    studio.logs(*(f"line {number}" for number in range(100)))
+    async with opened(studio) as look:
+        for burst, seen in (("3ll", "level warning"), ("1/zz", "Nothing matches the filter")):
+            for key in burst:
+                look.app._driver.process_message(_pressed(key))  # type: ignore[union-attr]
+            await look.until(seen)

@@ -140,4 +140,4 @@ def _embeds(header: Header) -> bool:
 def id_for(model: ModelFile) -> str:
     """A profile id after the file's name."""
     stem = re.sub(r"(-\d{5}-of-\d{5})?\.gguf$", "", model.name.rsplit("/", 1)[-1], flags=re.I)
-    return re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._")[:64] or "model"
+    return re.sub(r"[^a-z0-9._]+", "-", stem.lower()).strip("-._")[:64] or "model"

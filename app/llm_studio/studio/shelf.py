@@ -57,8 +57,8 @@ class Wish:
 
 
 class Shelf:
-    def __init__(self, settings: Settings, held: Callable[[], Mapping[str, int]]) -> None:
-        """`held` is the memory of the engine that a switch would end: it counts as free."""
+    def __init__(self, settings: Settings, held: Callable[[str], Mapping[str, int]]) -> None:
+        """`held` is the memory of the engine that serving a profile would end: it counts as free."""
         self._settings = settings
         self._held = held
 
@@ -78,7 +78,7 @@ class Shelf:
         entry = catalogue.get(id_)
         wished = wish.on(entry) if wish else entry
         with self._library() as library:
-            plan = Plan(wished, self._machine(), library, catalogue.card_for(entry))
+            plan = Plan(wished, self._machine(id_), library, catalogue.card_for(entry))
             return detail_of(plan, self._settings.paths.state)
 
     def files_without_profile(self) -> list[ModelFileSummary]:
@@ -178,8 +178,8 @@ class Shelf:
     def _catalogue(self) -> Catalogue:
         return Catalogue.load(self._settings.paths.profiles)
 
-    def _machine(self) -> Machine:
-        return this_machine(self._settings.paths.state).with_returned(self._held())
+    def _machine(self, id_: str = "") -> Machine:
+        return this_machine(self._settings.paths.state).with_returned(self._held(id_))
 
 
 def _text_of(path: Path) -> str:

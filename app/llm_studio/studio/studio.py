@@ -32,7 +32,7 @@ from llm_studio.studio.log import Log
 from llm_studio.studio.requests import Requests
 from llm_studio.studio.samples.changes import Changes
 from llm_studio.studio.samples.marks import Marks
-from llm_studio.studio.samples.samples import Samples
+from llm_studio.studio.samples.samples import Samples, engine_memory
 from llm_studio.studio.serving.attendant import Attendant, Memory, Prepared
 from llm_studio.studio.serving.berths import Berth, Berths
 from llm_studio.studio.serving.desk import Desk, Refusal
@@ -74,7 +74,7 @@ class Studio:
             self.log,
         )
         self.reception = Reception(self.berths.main.desk, self.berths.desks, self.names.profile_of)
-        self.shelf = Shelf(settings, held=lambda: self.berths.main.supervisor.held)
+        self.shelf = Shelf(settings, held=self._held)
         self.samples = Samples(settings, self.berths, engines, self.marks, self.log)
         self.store.listen(lambda _: self.samples.sampler.wake())
         self.chats = Chats(
@@ -207,11 +207,21 @@ class Studio:
 
     # What is
 
+    def _held(self, id_: str) -> Mapping[str, int]:
+        """What the engine holds that serving a profile would end, by GPU: where it was not measured
+        at its load (that goes on, or an earlier studio began it), what the driver says."""
+        berth = self.berths.beside.get(id_, self.berths.main)
+        measured = berth.supervisor.held
+        sample = self.samples.sampler.latest
+        if measured or sample is None or berth.supervisor.serving is None or self.berths.beside:
+            return measured
+        return engine_memory(sample)
+
     def status(self) -> Status:
         main = self.berths.main
         beside = (b for b in self.berths.beside.values() if b.store.state.phase != Phase.STOPPED)
         return Status(
-            **serving_status(main).model_dump(),
+            **{**serving_status(main).model_dump(), "held": dict(self._held(""))},
             gateway=self.gateway,
             api=self.api,
             version=main.store.state.version,

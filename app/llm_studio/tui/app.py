@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.filter import Monochrome, NoColor
+from textual.widget import AwaitMount
 
 from llm_studio import __version__
 from llm_studio.client import start_studio
@@ -34,6 +35,7 @@ from llm_studio.tui.widgets.finder import Finder, Item
 from llm_studio.tui.widgets.footer import Footer
 from llm_studio.tui.widgets.header import STATES, Header
 from llm_studio.tui.widgets.tabs import Tabs
+from llm_studio.tui.widgets.typing import Field, Page
 from llm_studio.tui.wire import Wire
 from llm_studio.tui.wishes import Wishes
 
@@ -112,7 +114,7 @@ class StudioApp(TerminalApp[None]):
         if unknown:
             names = ", ".join(sorted(map(untrusted_line, unknown)))
             self.tell(f"[keys] names no action {names}; docs/keys.md lists them", "warning")
-        self.action_show(PANES[0].id)
+        self._show(PANES[0].id)
         self.set_timer(SETTLED, _collect_garbage)
         self.run_worker(self.link.run(), group="link", exit_on_error=True)
 
@@ -246,9 +248,18 @@ class StudioApp(TerminalApp[None]):
             return bool(status and any(each.failure for each in status.all))
         return True
 
-    def action_show(self, id_: str) -> None:
+    async def action_show(self, id_: str) -> None:
+        """Go to a pane; what is typed right after it is for that pane already."""
         if id_ == self._pane_id:
             return
+        mounted = self._show(id_)
+        if mounted is not None:
+            await mounted
+        if self.pane is not None and self.screen is self.screen_stack[0]:
+            self.pane.start_here()
+
+    def _show(self, id_: str) -> AwaitMount | None:
+        mounted = None
         if self.pane is not None:
             self.pane.display = False
         if self._awake is not None:
@@ -260,21 +271,22 @@ class StudioApp(TerminalApp[None]):
         if pane is None:
             pane = next(spec for spec in PANES if spec.id == id_).create()
             pane.id = f"pane-{id_}"
-            self.query_one("#panes").mount(pane)
+            mounted = self.query_one("#panes").mount(pane)
         pane.display = True
         pane.call_later(self._begin, pane)  # it calls once its parts are there
+        return mounted
 
     def _begin(self, pane: Pane) -> None:
         if pane is self.pane and pane is not self._awake:
             self._awake = pane
             pane.wake()
             pane.look(self.view)
-            if len(self.screen_stack) == 1:
+            if len(self.screen_stack) == 1 and (pane.has_focus or not pane.has_focus_within):
                 pane.start_here()
             self._show_what_is_told()
 
-    def on_tabs_clicked(self, event: Tabs.Clicked) -> None:
-        self.action_show(event.id)
+    async def on_tabs_clicked(self, event: Tabs.Clicked) -> None:
+        await self.action_show(event.id)
 
     def action_help(self) -> None:
         from llm_studio.tui.help import Help
@@ -308,7 +320,10 @@ class StudioApp(TerminalApp[None]):
         if action.where == "app":
             self.call_later(self.run_action, action.method)
             return
-        self.action_show(action.where)
+        self.call_later(self._go_and_do, action)
+
+    async def _go_and_do(self, action: actions.Action) -> None:
+        await self.action_show(action.where)
         self.call_after_refresh(self._do_in_pane, action)
 
     async def _do_in_pane(self, action: actions.Action) -> None:
@@ -375,6 +390,12 @@ class StudioApp(TerminalApp[None]):
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             # What is typed on is for the screen that the last key opened, once it can take it.
             await self.screen._mounted_event.wait()
+            if isinstance(event, events.Key) and not isinstance(self.focused, Field | Page):
+                # Now, so that the next one is for what has the focus then; Textual would do it
+                # when the key comes back up from the focus, which the next one has by then too.
+                for first in (True, False):
+                    if await self._check_bindings(event.key, priority=first):
+                        return
         await super().on_event(event)
 
     def on_app_focus(self, event: events.AppFocus) -> None:

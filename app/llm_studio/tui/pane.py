@@ -48,7 +48,11 @@ class Pane(Container, can_focus=True):
     def start_here(self) -> None:
         """Give the focus to the part that one starts with; the pane itself where none is seen."""
         seen = (each for each in self.query("*") if each.can_focus and _is_shown(each))
-        next(seen, self).focus()
+        self.turn_to(next(seen, self))
+
+    def turn_to(self, part: Widget) -> None:
+        """Give a part the focus, at once: `focus` would do so after keys that wait already."""
+        self.screen.set_focus(part)
 
 
 def _is_shown(widget: Widget) -> bool:

@@ -8,7 +8,7 @@ from llm_studio.config_file import write_setting
 from llm_studio.errors import StudioError
 from llm_studio.tui.dialogs import STAY, Answer, Choice, Question, Trouble
 from llm_studio.tui.figures import counted
-from llm_studio.tui.view import Job, Serving
+from llm_studio.tui.view import Job, Serving, Status
 
 if TYPE_CHECKING:
     from llm_studio.tui.app import StudioApp
@@ -23,8 +23,9 @@ class Wishes:
 
     async def load(self, id_: str, *, beside: bool = False) -> None:
         """Serve a profile; if requests run on the present one, they are asked about first."""
-        status = self._app.view.status
-        if status and not beside and status.running and status.profile not in (None, id_):
+        status = await self._status()
+        ends = not beside and status.profile not in (None, id_)
+        if ends and status.running and all(each.profile != id_ for each in status.beside):
             running = counted(status.running, "request")
             answer = await self._app.push_screen_wait(
                 Question(
@@ -48,7 +49,7 @@ class Wishes:
 
     async def stop(self, id_: str = "") -> bool:
         """Stop one profile, or all; whether it was done."""
-        served = self._served(id_)
+        served = _up(await self._status(), id_)
         if not served:
             self._app.tell("Nothing is served")
             return False
@@ -72,10 +73,9 @@ class Wishes:
         self._mine |= {job["id"] for job in answered["jobs"]}
         return True
 
-    def _served(self, id_: str) -> list[Serving]:
-        status = self._app.view.status
-        engines = status.all if status else ()
-        return [each for each in engines if each.up and id_ in ("", each.profile)]
+    async def _status(self) -> Status:
+        """How it is at this moment: a request that begins or ends is no news of its own."""
+        return Status.of(await self._app.wire.ask("GET", "/status"))
 
     async def download(self, what: str) -> None:
         """Fetch a profile's model, or OWNER/NAME:QUANTISATION."""
@@ -146,7 +146,8 @@ class Wishes:
             self._app.leave(stopped=choice.id == "stop")
 
     async def _what_becomes(self) -> Answer:
-        served, always = self._served(""), self._app.settings.on_quit
+        status, always = self._app.view.status, self._app.settings.on_quit
+        served = _up(status) if status else []
         if not served or not self._app.view.live:
             return Answer("leave")
         if always != "ask":
@@ -164,3 +165,8 @@ class Wishes:
                 remember="Do so every time (llm-studio config on_quit ask undoes it)",
             )
         )
+
+
+def _up(status: Status, id_: str = "") -> list[Serving]:
+    """What could be stopped: one profile, or all."""
+    return [each for each in status.all if each.up and id_ in ("", each.profile)]

@@ -105,3 +105,12 @@ def _wanted(series: Sequence[str]) -> Callable[[str], bool]:
     whole = {name for name in series if not name.endswith("*")}
     begins = tuple(name[:-1] for name in series if name.endswith("*"))
     return lambda name: not series or name in whole or name.startswith(begins)
+
+
+def engine_memory(sample: Sample) -> dict[str, int]:
+    """Bytes that engines of the studio hold, by GPU as plans know it, as far as drivers tell."""
+    return {
+        gpu.uuid or f"GPU {gpu.index}": sum(each.memory or 0 for each in own)
+        for gpu in sample.gpus
+        if (own := [each for each in gpu.processes or () if each.engine])
+    }

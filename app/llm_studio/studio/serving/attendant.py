@@ -153,9 +153,9 @@ class Attendant:
         if now is None:
             return
         if self.desk.running:
-            self._note(job, Phase.DRAINING, Progress(f"waiting for {self.desk.running} requests"))
+            self._note(job, Phase.DRAINING, Progress(f"waiting for {_requests(self.desk.running)}"))
             if not await self.desk.drained(DRAIN_LIMIT if drain is None else drain):
-                self.say(f"{self.desk.running} requests were cut off", "warning")
+                self.say(f"cut off: {_requests(self.desk.running)}", "warning")
         self._note(job, Phase.STOPPING, Progress(f"stopping {now.running.profile}"))
         before = await asyncio.to_thread(self._free)
         now.stopping = True
@@ -182,3 +182,7 @@ class Attendant:
         if job is not None:
             job.message, job.fraction = progress.stage, progress.fraction
             self.jobs.touch(job)
+
+
+def _requests(count: int) -> str:
+    return "1 request" if count == 1 else f"{count} requests"

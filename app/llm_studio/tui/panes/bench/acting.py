@@ -100,7 +100,7 @@ class Acting(Pane):
         self._opened = about
         self._turn_to("whole")
         self.query_one("#whole", Scroll).show(about, draw)
-        self.query_one("#whole", Scroll).focus()
+        self.turn_to(self.query_one("#whole", Scroll))
         self.studio.refresh_bindings()
 
     def _turn_to(self, part: str) -> bool:
@@ -233,7 +233,7 @@ class Acting(Pane):
         if not self._opened:
             field = self.query_one("#filter", Input)
             field.display = True
-            field.focus()
+            self.turn_to(field)
 
     def on_input_changed(self) -> None:
         self._show()
@@ -241,7 +241,7 @@ class Acting(Pane):
     def on_input_submitted(self) -> None:
         field = self.query_one("#filter", Input)
         field.display = bool(field.value)
-        self.query_one(Listing).focus()
+        self.turn_to(self.query_one(Listing))
 
     def action_sort(self) -> None:
         names = list(ORDERS)

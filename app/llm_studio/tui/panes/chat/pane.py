@@ -85,7 +85,7 @@ class ChatPane(Acting):
         return self.query_one(Composer)
 
     def start_here(self) -> None:
-        self.composer.focus()
+        self.turn_to(self.composer)
 
     @property
     def _there(self) -> bool:

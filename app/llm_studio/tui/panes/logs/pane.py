@@ -163,7 +163,7 @@ class LogsPane(Pane):
         field.value = value
         self._asked = what
         field.display = True
-        field.focus()
+        self.turn_to(field)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         pattern, self._problem = pattern_of(event.value)
@@ -184,7 +184,7 @@ class LogsPane(Pane):
 
     def _close_input(self) -> None:
         self.query_one(Input).display = False
-        self.log_view.focus()
+        self.turn_to(self.log_view)
 
     # Going
 

@@ -172,7 +172,7 @@ class Acting(Pane):
         if field.has_focus or field.value:
             field.value = ""
             field.display = False
-            self.rows.focus()
+            self.turn_to(self.rows)
         elif self.first_time:
             self._looks_around = True
             self._show_rows()

@@ -208,7 +208,7 @@ class ModelsPane(Acting):
     def action_filter(self) -> None:
         field = self.query_one("#filter", Input)
         field.display = True
-        field.focus()
+        self.turn_to(field)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._show_rows()
@@ -216,7 +216,7 @@ class ModelsPane(Acting):
     def on_input_submitted(self) -> None:
         field = self.query_one("#filter", Input)
         field.display = bool(field.value)
-        self.rows.focus()
+        self.turn_to(self.rows)
 
     def action_tags(self) -> None:
         counts: dict[str, int] = {}
