@@ -111,6 +111,8 @@ class ModelFileSummary(Wire):
     name: str
     size: int
     place: str
+    """"folder" for a models folder; else the program whose cache it lies in."""
+    path: str = ""
     quantisation: str | None
     parameters: str | None
     problem: str

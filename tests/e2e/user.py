@@ -58,7 +58,8 @@ class User:
         self.models = home / "models"
         self.client = Client(socket_path(self.state))
         self.environment = {
-            **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
             "HOME": str(home),
             "LLM_STUDIO_HOME": str(home),
             "LLM_STUDIO_GATEWAY_PORT": "0",

@@ -12,6 +12,7 @@ from tests.tui.scripted_studio import ScriptedStudio, profile
 from llm_studio.tui.actions import every_action
 from llm_studio.tui.dialogs import Question, Trouble
 from llm_studio.tui.panes import PANES
+from llm_studio.tui.plain import needs_plain
 from llm_studio.tui.themes import NAMES
 from llm_studio.tui.wire import Event
 
@@ -65,7 +66,7 @@ async def test_an_unknown_action_in_the_settings_is_told(
     home.root.mkdir(exist_ok=True)
     home.config.write_text('[keys]\n"models.nosuch" = "z"\n')
     async with opened(studio) as look:
-        await look.until("names no action models.nosuch")
+        await look.until("models.nosuch; docs/keys.md")
 
 
 async def test_the_palette_has_every_action_and_does_it(studio: ScriptedStudio) -> None:
@@ -348,6 +349,50 @@ async def test_without_unicode_all_is_ascii(
         await look.press("question_mark")
         await look.until("Everywhere")
         assert look.text.isascii(), look.text
+
+
+@pytest.mark.parametrize(
+    ("environment", "plain"),
+    [
+        ({}, False),  # says nothing, as in many containers; terminals of today know UTF-8
+        ({"LANG": "de_DE.UTF-8"}, False),
+        ({"LANG": "C.UTF-8"}, False),
+        ({"LANG": "C", "LC_CTYPE": "en_US.utf8"}, False),
+        ({"LANG": "C"}, True),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, True),  # the latter is set by Python's start
+        ({"LC_ALL": "POSIX", "LANG": "en_US.UTF-8"}, True),
+        ({"LANG": "de_DE.ISO-8859-1"}, True),
+        ({"LANG": "en_US.UTF-8", "TERM": "linux"}, True),
+    ],
+)
+def test_when_the_terminal_is_trusted_with_unicode(
+    environment: dict[str, str], plain: bool
+) -> None:
+    assert needs_plain(environment) is plain
+
+
+@pytest.mark.parametrize("theme", NAMES)
+async def test_with_few_colours_the_cursor_is_still_seen(
+    studio: ScriptedStudio, monkeypatch: pytest.MonkeyPatch, theme: str
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("COLORTERM", raising=False)
+    async with opened(studio, theme=theme) as look:
+        strips = look.app.screen._compositor.render_strips()
+        row = next(strip for strip in strips if "alpha" in strip.text)
+        assert any(segment.style and segment.style.reverse for segment in row)
+
+
+async def test_a_stale_link_is_dim_in_the_colours_of_the_terminal(studio: ScriptedStudio) -> None:
+    """Which cannot be mixed with others."""
+    async with opened(studio, theme="terminal") as look:
+        studio.serves("alpha")
+        await look.until("● ready")
+        await studio.close()
+        await look.until("No studio runs")
+        strips = look.app.screen._compositor.render_strips()
+        row = next(strip for strip in strips if "beta" in strip.text)
+        assert all(segment.style.dim for segment in row if segment.style and segment.text.strip())
 
 
 async def test_any_size_and_live_resize(studio: ScriptedStudio) -> None:

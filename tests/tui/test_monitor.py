@@ -16,7 +16,7 @@ from tests.tui.scripted_studio import ScriptedStudio
 from llm_studio.schema import HostSample, Mark
 from llm_studio.tui.panes.monitor import board as board_module
 from llm_studio.tui.panes.monitor import panels as panels_module
-from llm_studio.tui.panes.monitor.board import Shown, board
+from llm_studio.tui.panes.monitor.board import Shown, _now, board
 from llm_studio.tui.panes.monitor.curves import Curves, Note, value_of
 from llm_studio.tui.panes.monitor.gauges import engine_lines, gpu_lines
 from llm_studio.tui.panes.monitor.panels import panels_for
@@ -274,6 +274,33 @@ def test_alerts_that_hold_are_shown_the_gravest_first() -> None:
     shown = [row for row in rows if "⚠" in row]
     assert shown[0].startswith("⚠ GPU 3 is lost")
     assert shown[1].endswith("GPU 0 is hot  +2 more")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_figures_of_many_gpus_stand_below_each_other(width: int) -> None:
+    """Whatever is missing of one, and however large they are."""
+    gpus = [
+        gpu(0), gpu(1, memory_used=9 * GiB, temperature=101.0), gpu(2, throttle=["temperature"]),
+        gpu(3, memory_used=None, temperature=None, power=None, utilisation=None, clock=None),
+        gpu(4, memory_total=192 * GiB, memory_used=188 * GiB, power=1000.0, power_limit=1000.0),
+    ]  # fmt: skip
+    rows = text(_now(sample(*gpus), width, 20))[:5]
+    assert {row.index("°C") for row in rows} == {rows[0].index("°C")}
+    assert {row.index(" W") for row in rows} == {rows[0].index(" W")}
+    assert rows[3].count("n/a") == (5 if width > 100 else 4)
+    assert "⚠" in rows[2]
+    assert max(map(len, rows)) <= width
+
+
+@pytest.mark.parametrize("ago", [0, 1, 59, 58, 30])
+def test_what_happened_is_never_covered_by_words(ago: int) -> None:
+    curves = Curves(window=60, marks=[Note(AT - ago - 0.5, "loaded", "info", "glm is ready")])
+    axis = next(row for row in text(board(Shown(sample(gpu(0)), curves, end=AT), 80, 24))
+                if "ago ─" in row)  # fmt: skip
+    assert axis[min(int((60 - ago - 0.5) / 60 * 80), 79)] == "▲"
+    assert "1 min ago" in axis
+    assert " now" in axis
+    assert len(axis) == 80
 
 
 def test_the_mark_nearest_to_the_cursor_can_be_read() -> None:

@@ -58,7 +58,8 @@ class Wish:
 
 class Shelf:
     def __init__(self, settings: Settings, held: Callable[[str], Mapping[str, int]]) -> None:
-        """`held` is the memory of the engine that serving a profile would end: it counts as free."""
+        """`held` is the memory of the engine that a profile would take the place of: it counts as
+        free."""
         self._settings = settings
         self._held = held
 
@@ -210,6 +211,7 @@ def _file_summary(model: ModelFile) -> ModelFileSummary:
         name=model.name,
         size=model.size,
         place=model.place,
+        path=str(model.path),
         quantisation=(quantisation_of(header) or None) if header else None,
         parameters=parameters_told(header) if header else None,
         problem=missing or model.problem,

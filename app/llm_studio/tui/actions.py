@@ -59,7 +59,7 @@ FRAME = (
     ),
     Action(
         "app.cancel", "ctrl+x", "Cancel what is under way",
-        "Cancel the load or switch that runs now.",
+        "Cancel the load or switch that runs now.", "cancel",
     ),
     Action(
         "app.refresh", "ctrl+r", "Read everything again",
@@ -118,20 +118,21 @@ def every_action() -> dict[str, Action]:
     return {action.id: action for action in actions}
 
 
-_KEYS = {
+KEY_NAMES = {
     "question_mark": "?", "slash": "/", "plus": "+", "minus": "-", "equals_sign": "=",
     "ampersand": "&", "less_than_sign": "<", "greater_than_sign": ">", "escape": "Esc",
     "enter": "Enter", "space": "Space", "pageup": "PgUp", "pagedown": "PgDn", "home": "Home",
     "end": "End", "tab": "Tab", "delete": "Del", "up": "Up", "down": "Down", "left": "Left",
     "right": "Right", "left_square_bracket": "[", "right_square_bracket": "]",
 }  # fmt: skip
+"""Textual's names of keys, and what stands on them."""
 
 
 def key_name(key: str) -> str:
     """A key as it is written on the keyboard."""
     *modifiers, last = key.strip().split("+")
     names = {"ctrl": "Ctrl", "shift": "Shift", "alt": "Alt"}
-    shown = _KEYS.get(last, last.upper() if last[:1] == "f" and last[1:].isdigit() else last)
+    shown = KEY_NAMES.get(last, last.upper() if last[:1] == "f" and last[1:].isdigit() else last)
     shown = shown.upper() if modifiers and len(shown) == 1 else shown
     return "+".join([*(names.get(each, each) for each in modifiers), shown])
 
@@ -157,8 +158,11 @@ def reference() -> str:
         "",
         "```toml",
         "[keys]",
-        '"app.pick" = "m,ctrl+o"',
+        '"app.pick" = "m, Ctrl+O"',
         "```",
+        "",
+        "Keys are written as here; commas separate several. The terminal UI says at its start what",
+        "is no key, and which key two actions share.",
         "",
         "Tab and Shift+Tab go from part to part; arrows, PgUp, PgDn, Home and End move. The mouse",
         "works too, and is needed nowhere.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
@@ -22,8 +23,8 @@ from llm_studio.config_file import write_setting
 from llm_studio.errors import StudioError
 from llm_studio.place import socket_path
 from llm_studio.settings import Settings
-from llm_studio.text import untrusted, untrusted_line
-from llm_studio.tui import actions, defect, plain, reflow
+from llm_studio.text import untrusted
+from llm_studio.tui import actions, colours, defect, plain, reflow
 from llm_studio.tui.dialogs import Trouble
 from llm_studio.tui.link import Link
 from llm_studio.tui.output.app import TerminalApp
@@ -43,6 +44,8 @@ SPARSE = 4
 """On a slow link one of so many readings is drawn."""
 
 
+LASTS = {"warning": 10, "error": 10}
+"""Seconds for which a line that is grave is seen."""
 SETTLED = 2.0
 """Seconds after which the start is over."""
 CURTAIN = 0.3
@@ -81,6 +84,8 @@ class StudioApp(TerminalApp[None]):
             start=start,
         )
         self.wishes = Wishes(self)
+        self.remapped: dict[str, str] = {}
+        """The keys that the user gave to actions, by their ids."""
         self._pane_id = ""
         self._awake: Pane | None = None
         self._told: object = None
@@ -96,6 +101,7 @@ class StudioApp(TerminalApp[None]):
         if self.no_color:  # none at all, rather than shades of grey
             others = [each for each in self._filters if not isinstance(each, Monochrome)]
             self._filters = [*others, NoColor()]
+        self.set_class(colours.few(os.environ), "-few")
         if plain.needs_plain():
             self._filters.append(plain.Plain())
             self.add_class("-plain")
@@ -109,11 +115,8 @@ class StudioApp(TerminalApp[None]):
     def on_mount(self) -> None:
         self._lower_curtain()
         self.set_class(self.settings.density == "compact", "-compact")
-        unknown = self.settings.keys.keys() - actions.every_action().keys()
-        self.set_keymap(dict(self.settings.keys))
-        if unknown:
-            names = ", ".join(sorted(map(untrusted_line, unknown)))
-            self.tell(f"[keys] names no action {names}; docs/keys.md lists them", "warning")
+        if self.settings.keys:
+            self._remap_keys()
         self._show(PANES[0].id)
         self.set_timer(SETTLED, _collect_garbage)
         self.run_worker(self.link.run(), group="link", exit_on_error=True)
@@ -143,6 +146,14 @@ class StudioApp(TerminalApp[None]):
             self._curtain = False
             self._end_batch()
             self.screen.refresh()
+
+    def _remap_keys(self) -> None:
+        from llm_studio.tui.keymap import keymap_of
+
+        self.remapped, wrong = keymap_of(self.settings.keys)
+        self.set_keymap(self.remapped)
+        if wrong:
+            self.tell("[keys] in the settings: " + "; ".join(wrong), "warning")
 
     # The view
 
@@ -219,7 +230,8 @@ class StudioApp(TerminalApp[None]):
 
     def tell(self, message: str, severity: Any = "information") -> None:
         """A line that goes away by itself."""
-        self.notify(untrusted(message, limit=400), severity=severity, markup=False, timeout=4)
+        seconds = LASTS.get(severity, 4)
+        self.notify(untrusted(message, limit=400), severity=severity, markup=False, timeout=seconds)
 
     def leave(self, *, stopped: bool) -> None:
         status = self.view.status
@@ -307,7 +319,7 @@ class StudioApp(TerminalApp[None]):
                 action.id,
                 action.title,
                 panes.get(action.where, ""),
-                actions.keys_of(action, self.settings.keys),
+                actions.keys_of(action, self.remapped),
             )
             for action in near
         ]

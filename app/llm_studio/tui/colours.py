@@ -33,14 +33,14 @@ LIGHT = {
 def suited(environment: Mapping[str, str]) -> str:
     """The name of the theme for a terminal: its own colours where it has few, else dark or light
     as it says that its background is."""
-    if environment.get("NO_COLOR"):
-        return "terminal"
-    many = environment.get("COLORTERM", "") in ("truecolor", "24bit")
-    if (
-        not many
-        and "256color" not in environment.get("TERM", "")
-        and "direct" not in environment.get("TERM", "")
-    ):
+    if environment.get("NO_COLOR") or few(environment):
         return "terminal"
     background = environment.get("COLORFGBG", "").rpartition(";")[2]
     return "light" if background in ("7", "15") else "dark"
+
+
+def few(environment: Mapping[str, str]) -> bool:
+    """Whether a terminal has 16 colours at most, of which several of a palette would be one."""
+    name = environment.get("TERM", "")
+    many = environment.get("COLORTERM", "") in ("truecolor", "24bit")
+    return not many and "256color" not in name and "direct" not in name

@@ -47,4 +47,6 @@ def needs_plain(environment: Mapping[str, str] | None = None) -> bool:
     if given.get("TERM", "") in ("linux", "vt100", "vt220", "ansi", "cons25", "dumb"):
         return True
     locale = given.get("LC_ALL") or given.get("LC_CTYPE") or given.get("LANG") or ""
-    return "utf" not in locale.lower() and bool(locale) and locale not in ("C", "POSIX")
+    if locale == "C.UTF-8" and given.get("LANG") in ("C", "POSIX"):
+        locale = given["LANG"]  # Python itself put the other one in its place
+    return "utf" not in locale.lower() and bool(locale)

@@ -158,6 +158,13 @@ class ModelFile(Told):
     quantisation: str | None
     parameters: str | None
     problem: str
+    path: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Where it lies, in a word: a folder's name, or the program whose cache it is in."""
+        parts = self.path.split("/")
+        return parts[-2] if self.place == "folder" and len(parts) > 1 else self.place
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from textual.strip import Strip
 from llm_studio.tui.actions import key_name
 from llm_studio.tui.widgets.painted import Part, Terse
 
-LAST = ("failure", "help", "palette", "quit")
+LAST = ("cancel", "failure", "help", "palette", "quit")
 """Actions that stay when there is room for few."""
 
 

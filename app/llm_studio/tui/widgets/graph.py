@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from llm_studio.tui.widgets.painted import Part, Role
@@ -54,12 +54,19 @@ def _dot(value: float, top: float, height: int) -> int:
 
 
 def _row(bits: Sequence[int], roles: Sequence[Role], cursor: int | None) -> list[Part]:
-    """Neighbours of one role become one part."""
-    parts: list[Part] = []
+    cells: list[Part] = []
     for column, (dots, role) in enumerate(zip(bits, roles, strict=True)):
         text = chr(0x2800 + dots) if dots else " "
         if column == cursor:
             text, role = (text, role) if dots else ("│", "dim")
+        cells.append((text, role))
+    return joined(cells)
+
+
+def joined(cells: Iterable[Part]) -> list[Part]:
+    """Neighbours of one role become one part."""
+    parts: list[Part] = []
+    for text, role in cells:
         if parts and parts[-1][1] == role:
             parts[-1] = (parts[-1][0] + text, role)
         else:

@@ -150,7 +150,7 @@ class BenchPane(Acting):
         action = every_action()["bench.new"]
         return Content.assemble(
             ("Nothing was measured yet.\n\n", "bold"),
-            (f"  {keys_of(action, self.studio.settings.keys)}", "$accent"),
+            (f"  {keys_of(action, self.studio.remapped)}", "$accent"),
             "  runs a benchmark: how fast profiles are, and how good.\n\n"
             "What it will take is told before, where such a run was done already. A run goes on "
             "without this terminal; results are kept, and can be compared with each other.\n\n",

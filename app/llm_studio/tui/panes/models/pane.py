@@ -158,7 +158,7 @@ class ModelsPane(Acting):
             told = "Nothing matches the filter.  "
             steps.say(Content.assemble(told, ("Esc", "$accent"), " clears it."))
         else:
-            actions, remapped = every_action(), self.studio.settings.keys
+            actions, remapped = every_action(), self.studio.remapped
             folders = self.studio.settings.models
             steps.offer(
                 ways_to_begin(view, actions, remapped),
@@ -189,7 +189,7 @@ class ModelsPane(Acting):
             return Content("")
         return Content.assemble(
             (f"{file.name}\n", "bold"),
-            (f"in {file.place}\n\n", "$dim"),
+            (f"{file.path or 'in ' + file.place}\n\n", "$dim"),
             "No profile names this model file.  ",
             ("n", "$accent"),
             " makes one from what the file says about itself.",

@@ -26,7 +26,9 @@ LEVELS = {"error": ("✗", "$error"), "warning": ("!", "$warning"), "note": ("·
 
 def heading(profile: Profile, *, roomy: bool) -> list[Content]:
     """What the table knows already, so that something is there at once."""
-    name = Content.assemble((untrusted_line(profile.name), "bold"), (f"  {profile.id}", "$dim"))
+    name = Content.styled(untrusted_line(profile.name), "bold")
+    if profile.name != profile.id:
+        name = Content.assemble(name, (f"  {profile.id}", "$dim"))
     tags = " ".join(f"#{tag}" for tag in profile.tags)
     about = " · ".join(filter(None, (untrusted_line(profile.summary), tags)))
     if not roomy:

@@ -11,7 +11,7 @@ from llm_studio.tui.panes.models.downloads import DOWNLOAD, cell
 from llm_studio.tui.view import Job, ModelFile, Profile, View
 from llm_studio.tui.widgets.header import STATES
 from llm_studio.tui.widgets.listing import Column, Row
-from llm_studio.tui.widgets.painted import Part, Role
+from llm_studio.tui.widgets.painted import Part, Role, cut
 
 COLUMNS = (
     Column(""),
@@ -38,6 +38,8 @@ FIT_ROLE: dict[str, Role] = {
     "cpu": "warn",
     "too-big": "bad",
 }
+PLACE = 24
+"""Columns for where a model file lies."""
 TROUBLES = {"broken": "broken", "unusable": "unusable file", "incomplete": "shards missing"}
 
 Used = Mapping[str, float]
@@ -184,7 +186,7 @@ def _file(file: ModelFile) -> Row:
             (file.quantisation or "", ""),
             (size(file.size), ""),
             ("", ""),
-            (file.problem or f"in {file.place}", "bad" if file.problem else "dim"),
+            (cut(file.problem or f"in {file.folder}", PLACE), "bad" if file.problem else "dim"),
             *NOTHING,
         ),
     )

@@ -18,18 +18,17 @@ from llm_studio.tui.panes.monitor.gauges import (
     gpu_lines,
     host_line,
 )
-from llm_studio.tui.panes.monitor.panels import panels_for, rows_of
+from llm_studio.tui.panes.monitor.panels import MARK_ROLES, panels_for, rows_of
 from llm_studio.tui.panes.monitor.tables import process_rows, request_rows
-from llm_studio.tui.widgets.painted import Painted, Part, Role
+from llm_studio.tui.widgets.painted import Painted, Part
 
-WIDE = 110
-"""Columns from which on two graphs stand side by side."""
+WIDE, VAST, FEW = 110, 190, 4
+"""Columns from which on two graphs stand side by side: of few GPUs, of many, and what few are."""
 GRAPH = 6
 """Rows that a graph needs at least, with its title and its axis."""
 TABLE = 3
 """Rows of the table below, at least."""
 GAP = 3
-MARK_ROLES: dict[str, Role] = {"error": "bad", "warning": "warn"}
 
 
 @dataclass(slots=True)
@@ -105,7 +104,9 @@ def _graphs(shown: Shown, width: int, height: int) -> list[list[Part]]:
         height -= 1
     panels = panels_for(shown.sample)
     panels = [*panels[shown.first % len(panels) :], *panels[: shown.first % len(panels)]]
-    abreast = 2 if width >= WIDE else 1
+    # The figures of many GPUs need a whole line above their curves.
+    few = len(shown.sample["gpus"]) <= FEW if shown.sample else True
+    abreast = 2 if width >= (WIDE if few else VAST) else 1
     stacked = max(min(height // (GRAPH + 5), -(-len(panels) // abreast)), 1)
     each_height = (height - (stacked - 1)) // stacked
     present = shown.cursor is None and not shown.paused

@@ -13,6 +13,9 @@ from llm_studio.tui.widgets.painted import Part, Role, cut, fitted
 Reading = Mapping[str, Any]
 Chunk = list[Part]
 LABEL = 8
+WIDE = 100
+"""Columns from which a GPU of many tells its clock too."""
+WARNED = " ⚠"
 SLOTS = 32
 """As many are drawn."""
 LEVELS = "▁▂▃▄▅▆▇█"
@@ -36,18 +39,41 @@ def gpu_lines(gpu: Reading, width: int, *, roomy: bool) -> list[list[Part]]:
         told = " ".join(filter(None, (gpu["fault"], gpu["hint"])))
         return [[*head, (f"{name}  ", "strong"), (f"✗ {told}", "bad")]]
     if not roomy:
-        short = min(max(width - 74, 6), 24)
-        bar_width = min(max((width - 60) // 3, 8), 24)
-        row = [*head, (fitted(name, short) + " ", "strong"), *_memory(gpu, bar_width)]
-        return [_stale(gpu, _joined([row, _busy(gpu), _heat(gpu), _power(gpu), _slow(gpu)], width))]
+        return [_stale(gpu, _gpu_row(gpu, head, name, width))]
     details = [_heat(gpu), _power(gpu), _fan(gpu), _clock(gpu), _pcie(gpu)]
     first = _joined([[*head, (name, "strong")], _slow(gpu), *details], width)
     bar_width = min(max((width - 50) // 2, 8), 40)
     indent: Chunk = [(" " * LABEL, "")]
-    memory = [*indent, *_memory(gpu, bar_width)]
+    bar, figures = _memory(gpu, bar_width)
+    memory = [*indent, *bar, (" ", ""), *figures]
     use = [("use ", "dim"), *gauge(_share(gpu["utilisation"]), bar_width // 2), *_busy(gpu)]
     second = _joined([memory, use, _traffic(gpu)], width)
     return [_stale(gpu, first), _stale(gpu, second)]
+
+
+def _gpu_row(gpu: Reading, head: Chunk, name: str, width: int) -> list[Part]:
+    """One of a table: each figure stands below that of the GPU above."""
+    short = min(max(width - 76, 6), 24)
+    bar_width = min(max((width - 62) // 3, 8), 24)
+    bar, figures = _memory(gpu, bar_width)
+    columns = [
+        [*head, (fitted(name, short) + " ", "strong"), *bar, *_right(figures, 18)],
+        _right(_busy(gpu), 6),
+        _right(_heat(gpu, memory=False), 6),
+        _right(_power(gpu), 11),
+    ]
+    columns += [_right(_clock(gpu), 8)] if width >= WIDE else []
+    row = _joined(columns, width - len(WARNED))
+    if gpu["throttle"]:
+        room = width - sum(cell_len(text) for text, _ in row)
+        (told, role), *_ = _slow(gpu)
+        row.append((WARNED + cut(told[1:], room - len(WARNED)) if room > 12 else WARNED, role))
+    return row
+
+
+def _right(chunk: Chunk, width: int) -> Chunk:
+    """At the right edge of so many columns."""
+    return [(" " * (width - sum(cell_len(text) for text, _ in chunk)), ""), *chunk]
 
 
 def alert_lines(alerts: Sequence[Reading], width: int) -> list[list[Part]]:
@@ -152,25 +178,26 @@ def _of(used: int | None, total: int | None) -> Chunk:
     return [(gib(used), _grave(used / total)), (f" of {gib(total)} GiB", "dim")]
 
 
-def _memory(gpu: Reading, width: int) -> Chunk:
+def _memory(gpu: Reading, width: int) -> tuple[Chunk, Chunk]:
+    """A bar, and the figures that go with it."""
     used, total = gpu["memory_used"], gpu["memory_total"]
     share = used / total if used is not None and total else None
     role = _grave(share or 0.0)
     bar = gauge(share, width, "accent" if role == "strong" else role)
-    return [*bar, (" ", ""), *_of(used, total)]
+    return bar, _of(used, total)
 
 
 def _busy(gpu: Reading) -> Chunk:
     return [(" ", ""), *_figure(gpu["utilisation"], "{:>3.0f}", " %")]
 
 
-def _heat(gpu: Reading) -> Chunk:
-    heat, memory = gpu["temperature"], gpu["memory_temperature"]
+def _heat(gpu: Reading, *, memory: bool = True) -> Chunk:
+    heat, inside = gpu["temperature"], gpu["memory_temperature"]
     if heat is None:
         return [("n/a °C", "dim")]
     role: Role = "bad" if heat >= 95 else "warn" if heat >= 85 else "strong"
     parts: Chunk = [(f"{heat:.0f}", role), (" °C", "dim")]
-    return [*parts, (f" mem {memory:.0f}", "dim")] if memory is not None else parts
+    return [*parts, (f" mem {inside:.0f}", "dim")] if memory and inside is not None else parts
 
 
 def _power(gpu: Reading) -> Chunk:
@@ -185,7 +212,7 @@ def _fan(gpu: Reading) -> Chunk:
 
 
 def _clock(gpu: Reading) -> Chunk:
-    return [] if gpu["clock"] is None else [(f"{gpu['clock']:.0f} MHz", "")]
+    return [("n/a MHz", "dim")] if gpu["clock"] is None else [(f"{gpu['clock']:.0f} MHz", "")]
 
 
 def _pcie(gpu: Reading) -> Chunk:

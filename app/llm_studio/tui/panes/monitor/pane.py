@@ -17,7 +17,7 @@ from llm_studio.tui.actions import bindings_of
 from llm_studio.tui.pane import Pane
 from llm_studio.tui.panes.monitor import ACTIONS
 from llm_studio.tui.panes.monitor.board import Board, Shown, now
-from llm_studio.tui.panes.monitor.curves import WINDOWS, window_name
+from llm_studio.tui.panes.monitor.curves import WINDOWS
 from llm_studio.tui.panes.monitor.panels import names_of, panels_for
 from llm_studio.tui.view import View
 
@@ -108,7 +108,6 @@ class MonitorPane(Pane):
     def action_window(self, step: int = 1) -> None:
         at = WINDOWS.index(self._shown.curves.window) + step
         self._shown.curves.window = WINDOWS[min(max(at, 0), len(WINDOWS) - 1)]
-        self.studio.tell(f"the last {window_name(self._shown.curves.window)}")
         self._reread.set()
         self._show()
 

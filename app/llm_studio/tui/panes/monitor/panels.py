@@ -8,10 +8,11 @@ from typing import Any
 
 from llm_studio.tui.figures import gib
 from llm_studio.tui.panes.monitor.curves import Curves, clock, value_of, window_name
-from llm_studio.tui.widgets.graph import ROLES, Line, drawn, round_up
-from llm_studio.tui.widgets.painted import Part, fitted
+from llm_studio.tui.widgets.graph import ROLES, Line, drawn, joined, round_up
+from llm_studio.tui.widgets.painted import Part, Role
 
 GiB = 1 << 30
+MARK_ROLES: dict[str, Role] = {"error": "bad", "warning": "warn"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +111,18 @@ def _ended(parts: list[Part], right: str, width: int) -> list[Part]:
 
 
 def _axis(curves: Curves, width: int, end: float, column: int | None) -> list[Part]:
-    left, right = f"{window_name(curves.window)} ago ", " now"
-    cells = list("─" * width)
-    graves: dict[int, str] = {}
+    """The time, with what happened in it. A mark is never covered: words make room for it."""
+    cells: list[Part] = [("─", "dim")] * width
     for mark in curves.marks:
         at = int((mark.time - (end - curves.window)) / curves.window * width)
-        if 0 <= at < width:
-            cells[at] = "▲"
-            graves[at] = mark.level
-    if column is not None:
-        cells[column] = "┼" if cells[column] == "─" else cells[column]
-    text = "".join(cells)
-    parts: list[Part] = [(left, "dim")]
-    begin, stop = len(left), max(width - len(right), len(left))
-    for at in range(begin, stop):
-        role = {"error": "bad", "warning": "warn"}.get(graves.get(at, ""), "dim")
-        role = "accent" if graves.get(at) == "info" else role
-        parts.append((text[at], role))  # type: ignore[arg-type]
-    return [*parts, (fitted(right, min(len(right), width)), "dim")]
+        if 0 <= at < width and cells[at][1] != "bad":
+            cells[at] = ("▲", MARK_ROLES.get(mark.level, "accent"))
+    if column is not None and cells[column][0] == "─":
+        cells[column] = ("┼", "dim")
+    free = [cell[0] == "─" for cell in cells]
+    ago = f"{window_name(curves.window)} ago "
+    for word, places in ((" now", range(width - 4, width // 2, -1)), (ago, range(width // 2))):
+        begin = next((at for at in places if all(free[at : at + len(word)])), None)
+        if begin is not None and len(ago) + 4 < width:
+            cells[begin : begin + len(word)] = [(letter, "dim") for letter in word]
+    return joined(cells)
