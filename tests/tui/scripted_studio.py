@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from llm_studio import __version__
 
 GiB = 1 << 30
+HEARTBEAT = 1.0
+"""Seconds after which it says something where it was told nothing to say."""
 STATUS: dict[str, Any] = {
     "state": "stopped", "profile": None, "desired": None, "engine": None, "detail": "",
     "stage": None, "progress": None, "failure": None, "since": 0.0, "running": 0, "waiting": 0,
@@ -192,7 +194,10 @@ class ScriptedStudio:
             writer.write(_event("status", self.status))
             while True:
                 await writer.drain()
-                writer.write(await stream.get())
+                try:
+                    writer.write(await asyncio.wait_for(stream.get(), HEARTBEAT))
+                except TimeoutError:
+                    writer.write(b": as samples would\r\n\r\n")
         finally:
             self._streams.discard(stream)
 

@@ -257,6 +257,19 @@ async def test_a_studio_that_was_ended_is_told_and_not_started(studio: ScriptedS
         await look.until("● ready")
 
 
+async def test_a_studio_that_hangs_is_told_and_followed_again(
+    studio: ScriptedStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes connections and says nothing: what it said last may long be wrong."""
+    monkeypatch.setattr("llm_studio.tui.wire.HUSH", 0.2)
+    async with opened(studio, ready=False) as look:
+        studio.serves("alpha")
+        await look.until("⚠ The studio does not answer, for")
+        assert "● ready" not in look.lines[0]
+        monkeypatch.setattr("llm_studio.tui.wire.HUSH", 60)
+        await look.until("● ready")
+
+
 async def test_a_studio_that_died_is_started_again(studio: ScriptedStudio) -> None:
     import asyncio
 

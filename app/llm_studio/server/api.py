@@ -44,6 +44,8 @@ from llm_studio.studio.serving.supervisor import Busy
 from llm_studio.studio.studio import Studio
 
 KEEP_ALIVE = 15.0
+PING = 3
+"""Seconds after which a stream of events says that it lives; whoever follows may count on it."""
 
 
 class Problem(BaseModel):
@@ -193,7 +195,7 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
         samples: Annotated[bool, Query(description="a sample each second too")] = False,
     ) -> EventSourceResponse:
         stream = _events(studio, last_event_id, samples=samples)
-        return EventSourceResponse(stream, ping=int(KEEP_ALIVE))
+        return EventSourceResponse(stream, ping=PING)
 
     @api.post("/shutdown", summary="End the studio; the model goes on serving")
     async def shutdown() -> dict[str, bool]:

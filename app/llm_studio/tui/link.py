@@ -91,7 +91,7 @@ class Link:
         except Unreachable as error:
             return await self._without_studio(died=error.died)
         except TimeoutError:
-            self._lose("The studio is silent")
+            self._lose("The studio does not answer")
         except (StudioError, OSError, ValueError) as error:
             self._lose(str(error))
         except (KeyError, TypeError):  # it tells other things than this program knows of

@@ -19,6 +19,8 @@ from llm_studio.tui.ahead import Asked
 LONGEST_LINE = 16 << 20
 SILENCE = 40.0
 """The studio says something every 15 seconds; one that does not has hung."""
+HUSH = 8.0
+"""The same for the studio's events, where it says something every 3 seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Wire:
         reader, writer = await self._put("GET", "/events?samples=true", **after)
         try:
             name = ""
-            while line := await _line(reader):
+            while line := await _line(reader, HUSH):
                 field, _, value = line.decode(errors="replace").strip().partition(": ")
                 if field == "event":
                     name = value
@@ -122,9 +124,9 @@ class Wire:
         return reader, writer
 
 
-async def _line(reader: asyncio.StreamReader) -> bytes:
+async def _line(reader: asyncio.StreamReader, within: float = SILENCE) -> bytes:
     # Not `wait_for`: before Python 3.12 it may lose a cancellation, and the UI would never end.
-    async with asyncio.timeout(SILENCE):
+    async with asyncio.timeout(within):
         return await reader.readline()
 
 

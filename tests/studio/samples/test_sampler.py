@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from llm_studio.probes.gpu_process import Gpus
-from llm_studio.schema import GpuProcess, GpuSample, Sample
+from llm_studio.schema import GpuProcess, GpuSample, HostSample, Sample
 from llm_studio.studio.log import Log
 from llm_studio.studio.samples import sampler as sampler_module
 from llm_studio.studio.samples.alerts import Alerts, Limits
@@ -19,6 +19,7 @@ from llm_studio.studio.samples.engine_reading import EngineReading, Served
 from llm_studio.studio.samples.history import History
 from llm_studio.studio.samples.marks import Marks
 from llm_studio.studio.samples.sampler import Sampler
+from llm_studio.studio.samples.samples import engine_memory
 
 pytestmark = pytest.mark.anyio
 INTERVAL = 0.05
@@ -282,3 +283,18 @@ async def test_an_engine_that_idles_is_left_alone(monkeypatch: pytest.MonkeyPatc
     await reading.read(stand.served[0])
     assert len(asked) == 2
     assert reading.sample(engine, fresh=True).speed == 3
+
+
+def test_what_engines_hold_is_told_by_gpu_as_far_as_drivers_tell() -> None:
+    ours = GpuProcess(pid=1, memory=5, engine=True)
+    others = GpuProcess(pid=2, memory=7)
+    sample = Sample(
+        seq=1, time=0.0, host=HostSample(),
+        gpus=[
+            GpuSample(id="nvidia0", kind="nvidia", index=0, uuid="GPU-a", processes=[ours, others]),
+            GpuSample(id="nvidia1", kind="nvidia", index=1, processes=[ours, ours]),
+            GpuSample(id="nvidia2", kind="nvidia", index=2, processes=[others]),
+            GpuSample(id="amd0", kind="amd", index=3, processes=None),
+        ],
+    )  # fmt: skip
+    assert engine_memory(sample) == {"GPU-a": 5, "GPU 1": 10}
