@@ -119,6 +119,25 @@ async def test_what_is_here_is_told_and_shown(hub: ScriptedStudio) -> None:
         await look.until(lambda: "Downloads" not in look.text)
 
 
+async def test_the_cursor_goes_to_the_file_that_came(hub: ScriptedStudio) -> None:
+    """The next step is a profile for it, by the same key."""
+    comes(hub, f"{REPOSITORY}:Q4_K_M")
+    async with opened(hub) as look:
+        await look.until("downloading 42%")
+        await at(look, f"get:{REPOSITORY}:Q4_K_M")
+        folder = REPOSITORY.partition("/")[2].removesuffix("-GGUF")
+        names = [f"{folder}/model-{each}.gguf" for each in ("Q3_K_M", "Q4_K_M", "Q8_0")]
+        hub.files = [
+            {"name": name, "size": GiB, "place": "folder", "path": f"/data/models/{name}",
+             "quantisation": None, "parameters": None, "problem": ""} for name in names
+        ]  # fmt: skip
+        comes(hub, f"{REPOSITORY}:Q4_K_M", "done", ended=time.time())
+        await look.until(lambda: "Downloads" not in look.text)
+        assert look.app.screen.query_one(Listing).key == f"file:{names[1]}"
+        assert f"in {folder}" in look.text
+        await look.until(f"/data/models/{names[1]}")
+
+
 async def test_a_download_is_there_again_at_the_next_attach(hub: ScriptedStudio) -> None:
     comes(hub, f"{REPOSITORY}:Q4_K_M")
     async with opened(hub) as look:
@@ -182,6 +201,10 @@ async def test_a_repository_by_its_name(hub: ScriptedStudio) -> None:
         await look.press("enter")
         await look.until("Q4_K_M")
         assert ("/hub/offers", {"repository": REPOSITORY}) in hub.queries
+        await look.press("home", "x")
+        await look.until("Enter searches")  # nobody asked yet whether there is another one
+        await look.press("backspace", "enter")
+        await look.until("Q4_K_M")
         await look.press("escape")
         await look.until("PROFILE")
         assert hub.wishes == []

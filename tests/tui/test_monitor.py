@@ -240,10 +240,37 @@ async def test_it_follows_and_can_be_read_back(
         studio.tell("sample", sample(gpu(0, memory_used=20 * GiB), at=AT + 5))
         await look.until("20.0 of 24.0 GiB")
         assert "paused at T1" in look.text
+        await look.press("w")
+        await look.until("5 min ago")
+        route, asked = next(each for each in reversed(studio.queries) if each[0] == "/history")
+        assert (float(asked["from"]), float(asked["to"])) == (AT + 1 - 300, AT + 1), route
         await look.press("p")
         await look.until("llama-server")
         await look.press("g")
         await look.until(lambda: look.text.index("GPU use") < look.text.index("Tokens per"))
+
+
+async def test_what_is_read_at_a_moment_stays_there(
+    studio: ScriptedStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The curves hold while one reads them, and what came meanwhile is read afterwards."""
+    monkeypatch.setattr(panels_module, "clock", lambda moment: f"T{int(moment - AT)}")
+    studio.answers["/history"] = history(points=300, nvidia0__memory_used=[8 * GiB] * 300)
+    async with opened(studio, size=(120, 40)) as look:
+        await look.press("2")
+        studio.tell("sample", sample(gpu(0)))
+        await look.until("GPU memory  18.0 GiB")
+        await look.press("left", "left", "left")
+        await look.until("GPU memory at T-")
+        (moment,) = {line.split(" at ")[1].split()[0] for line in look.lines if "memory at" in line}
+        assert "8.0 GiB" in look.text
+        asked = studio.count("/history")
+        studio.tell("sample", sample(gpu(0, memory_used=20 * GiB), at=AT + 100))
+        await look.until("20.0 of 24.0 GiB")
+        assert f"GPU memory at {moment}" in look.text
+        await look.press("right", "right", "right")
+        await look.until(lambda: "GPU memory at" not in look.text)
+        await look.until(lambda: studio.count("/history") > asked)
 
 
 async def test_it_costs_nothing_while_it_is_not_seen(studio: ScriptedStudio) -> None:

@@ -33,9 +33,10 @@ def advise(request: Request, fit: Fit) -> Iterator[str]:
             "slower than by the GPU. A smaller quantisation or a smaller model would be faster."
         )
     if fit.largest_context > fit.estimate.context and request.context is None:
+        moved = ", with more of the model in host memory" if fit.devices else ""
         yield (
-            f"A context of {fit.largest_context:,} is possible, with more of the model in host "
-            "memory: set server.context to what you need."
+            f"A context of {fit.largest_context:,} is possible{moved}: set server.context to what "
+            "you need."
         )
     wanted = request.context or arch.trained_context
     if fit.verdict is Verdict.ONE_GPU and len(fit.devices) > 1 and fit.largest_context < wanted:

@@ -30,8 +30,8 @@ class Wishes:
             answer = await self._app.push_screen_wait(
                 Question(
                     f"Switch to {id_}?",
-                    f"{running} to {status.profile} not done yet. They may finish first, for up "
-                    "to half a minute; new requests wait for the new model.",
+                    f"{running} to {status.profile} not done yet. Up to half a minute is given to "
+                    "finish; new requests wait for the new model.",
                     (
                         Choice("switch", "y", "Switch when they are done"),
                         Choice(STAY, "n", f"Stay with {status.profile}"),
@@ -59,8 +59,8 @@ class Wishes:
             answer = await self._app.push_screen_wait(
                 Question(
                     f"Stop {names}?",
-                    f"{counted(running, 'request')} not done yet. They may finish first, for up "
-                    "to half a minute.",
+                    f"{counted(running, 'request')} not done yet. Up to half a minute is given to "
+                    "finish.",
                     (
                         Choice("stop", "y", "Stop when they are done"),
                         Choice(STAY, "n", "Go on serving"),

@@ -98,5 +98,5 @@ def chosen(offers: Sequence[Offer], quantisation: str, repository: str) -> Offer
 
 def whole(offer: Offer, shown: str) -> Offer:
     if offer.missing:
-        raise NotFound(f"{shown} lacks {offer.missing} shards of {offer.name} itself")
+        raise NotFound(f"{shown} itself lacks shards of {offer.name}: {offer.missing}")
     return offer

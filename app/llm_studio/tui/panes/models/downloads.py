@@ -8,7 +8,7 @@ from textual.content import Content
 
 from llm_studio.text import untrusted_line
 from llm_studio.tui.figures import bar
-from llm_studio.tui.view import Job, Profile, View
+from llm_studio.tui.view import Job, ModelFile, Profile, View
 from llm_studio.tui.widgets.painted import Part
 
 DOWNLOAD = "get:"
@@ -23,6 +23,14 @@ ABSENT = ("missing", "incomplete")
 def subject(job: Job) -> str:
     """What it fetches: a profile's id, or OWNER/NAME:QUANTISATION."""
     return job.title.removeprefix("Get ")
+
+
+def came_as(what: str, files: Iterable[ModelFile]) -> str:
+    """The model file that OWNER/NAME:QUANTISATION came as: it lies in a folder of that name."""
+    repository, _, quantisation = what.partition(":")
+    folder = repository.rpartition("/")[2].removesuffix("-GGUF").removesuffix("-gguf") + "/"
+    found = [each.name for each in files if each.name.startswith(folder)]
+    return next((name for name in found if quantisation.lower() in name.lower()), "")
 
 
 def left_off(jobs: Iterable[Job], now: float) -> tuple[Job, ...]:

@@ -70,6 +70,9 @@ class HubScreen(ModalScreen[str]):
             yield Static(id="machine")
 
     def on_mount(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._say("Repositories with GGUF files. Enter searches.")
         self._show([], REPOSITORIES)
 
@@ -78,11 +81,14 @@ class HubScreen(ModalScreen[str]):
     def on_input_changed(self) -> None:
         if self._repository:  # other words mean another search
             self._repository = ""
-            self._show_repositories()
+            if self._found:
+                self._show_repositories()
+            else:
+                self._begin()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         words = event.value.strip()
-        if words and words != self._words:
+        if words and (words != self._words or not self.query_one(Listing).display):
             self._words = words
             if "/" in words and " " not in words:
                 self._look_into(words.partition(":")[0])

@@ -18,10 +18,16 @@ from llm_studio.tui.actions import bindings_of, every_action, keys_of
 from llm_studio.tui.panes.models import ACTIONS, past
 from llm_studio.tui.panes.models.acting import Acting
 from llm_studio.tui.panes.models.close_look import CloseLook
-from llm_studio.tui.panes.models.downloads import about, downloads_of, left_off
+from llm_studio.tui.panes.models.downloads import (
+    DOWNLOAD,
+    about,
+    came_as,
+    downloads_of,
+    left_off,
+)
 from llm_studio.tui.panes.models.first_steps import FirstSteps, ways_to_begin
 from llm_studio.tui.panes.models.rough_fit import Memory
-from llm_studio.tui.panes.models.table import COLUMNS, ORDERS, Used, columns_for, rows_of
+from llm_studio.tui.panes.models.table import COLUMNS, FILE, ORDERS, Used, columns_for, rows_of
 from llm_studio.tui.view import Job, Profile, View
 from llm_studio.tui.widgets.finder import Finder, Item
 from llm_studio.tui.widgets.listing import Listing
@@ -115,6 +121,8 @@ class ModelsPane(Acting):
         jobs: tuple[Job, ...] = ()
         with suppress(StudioError, KeyError, TypeError):
             jobs = tuple(map(Job.of, await wire.ask("GET", "/jobs")))
+            if any(job.state == "running" for job in self._left):  # what came is there with it
+                await self.studio.link.read_profiles()
         self._left = left_off(jobs, time.time())
         self._show_rows()
         self._look_closely()
@@ -136,7 +144,10 @@ class ModelsPane(Acting):
         )
         columns = columns_for(self._order)
         changed = columns != self.rows.columns
+        before = self.rows.key
         self.rows.show(rows, columns=columns if changed else None)
+        if before.startswith(DOWNLOAD) and before not in self.rows.keys:  # it came whole
+            self.rows.go_to(FILE + came_as(before.removeprefix(DOWNLOAD), view.files))
         empty = self.first_time or not any(row.key for row in rows)
         if empty:
             self._tell_why_empty(view)

@@ -47,6 +47,11 @@ class Shown:
     paused: bool = False
     processes: bool = False
 
+    @property
+    def held(self) -> bool:
+        """Whether the curves stand still: somebody paused them, or reads them at a moment."""
+        return self.paused or self.cursor is not None
+
 
 class Board(Painted):
     DEFAULT_CSS = "Board { height: 1fr; padding: 0 1; }"
@@ -109,7 +114,6 @@ def _graphs(shown: Shown, width: int, height: int) -> list[list[Part]]:
     abreast = 2 if width >= (WIDE if few else VAST) else 1
     stacked = max(min(height // (GRAPH + 5), -(-len(panels) // abreast)), 1)
     each_height = (height - (stacked - 1)) // stacked
-    present = shown.cursor is None and not shown.paused
     rows: list[list[Part]] = []
     for level in range(stacked):
         row = panels[level * abreast : (level + 1) * abreast]
@@ -122,7 +126,7 @@ def _graphs(shown: Shown, width: int, height: int) -> list[list[Part]]:
                 each_height,
                 end=shown.end,
                 cursor=shown.cursor,
-                sample=shown.sample if present else None,
+                sample=None if shown.held else shown.sample,
             )
             for panel in row
         ]

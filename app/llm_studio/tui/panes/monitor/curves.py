@@ -41,12 +41,12 @@ class Curves:
     step: float = 1.0
     """Seconds that a point stands for."""
 
-    async def read(self, wire: Wire, names: Sequence[str]) -> None:
-        """The past of the window, in place of what was there."""
+    async def read(self, wire: Wire, names: Sequence[str], end: float | None = None) -> None:
+        """The past of the window, in place of what was there; until now, or until a moment."""
         window = self.window
         page = await wire.ask(
-            "GET", "/history", **{"from": -window}, resolution=window / POINTS,
-            series=",".join(names),
+            "GET", "/history", **{"from": end - window if end else -window}, to=end,
+            resolution=window / POINTS, series=",".join(names),
         )  # fmt: skip
         if window != self.window:
             return  # somebody chose another one meanwhile

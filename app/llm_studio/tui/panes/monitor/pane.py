@@ -57,8 +57,8 @@ class MonitorPane(Pane):
         if view.sample is None or not view.live:
             return
         self._shown.sample = view.sample
-        self._shown.curves.add(view.sample, self._names())
-        if not self._shown.paused:
+        if not self._shown.held:
+            self._shown.curves.add(view.sample, self._names())
             self._shown.end = float(view.sample["time"])
         if self.studio.draws(view):
             self._show()
@@ -88,7 +88,8 @@ class MonitorPane(Pane):
                     await self._reread.wait()
 
     async def _read_past(self) -> None:
-        await self._shown.curves.read(self.studio.wire, self._names())
+        end = self._shown.end if self._shown.held else None
+        await self._shown.curves.read(self.studio.wire, self._names(), end)
         if not self._shown.end:
             self._shown.end = now()
         self._show()
@@ -120,16 +121,14 @@ class MonitorPane(Pane):
 
     def action_pause(self) -> None:
         self._shown.paused = not self._shown.paused
-        if not self._shown.paused and self._shown.sample:
-            self._shown.end = float(self._shown.sample["time"])
-        self._show()
+        self._go_on()
 
     def action_earlier(self, step: float = -STEP) -> None:
         cursor = 1.0 if self._shown.cursor is None else self._shown.cursor
         self._shown.cursor = min(max(cursor + step, 0.0), 1.0)
         if self._shown.cursor >= 1.0:
             self._shown.cursor = None
-        self._show()
+        self._go_on()
 
     def action_later(self) -> None:
         if self._shown.cursor is not None:
@@ -141,6 +140,11 @@ class MonitorPane(Pane):
 
     def action_back(self) -> None:
         self._shown.cursor, self._shown.paused = None, False
-        if self._shown.sample:
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """To the present, unless something still holds it; what came meanwhile is read."""
+        if not self._shown.held and self._shown.sample:
             self._shown.end = float(self._shown.sample["time"])
+            self._reread.set()
         self._show()

@@ -39,16 +39,21 @@ def panels_for(sample: Mapping[str, Any] | None) -> list[Panel]:
         most = max((gpu["memory_total"] or 0 for gpu in gpus), default=0)
         found.append(Panel("GPU memory", each("memory_used"), lambda v: f"{gib(v)} GiB", most))
         found.append(Panel("GPU use", each("utilisation"), percent, 100))
-    speeds = (("generated", "engine.speed"), ("read", "engine.prompt_speed"))
-    found.append(Panel("Tokens per second", speeds, lambda v: f"{v:.1f} tok/s"))
+    found.append(Panel("Tokens per second", (("generated", "engine.speed"),), speed))
     if gpus:
         found.append(Panel("Temperature", each("temperature"), lambda v: f"{v:.0f} °C", 100))
         found.append(Panel("Power", each("power"), lambda v: f"{v:.0f} W"))
+    # Apart from those generated, which are few beside them and would all lie on the floor.
+    found.append(Panel("Prompt tokens per second", (("read", "engine.prompt_speed"),), speed))
     found.append(Panel("Processor", (("cpu", "host.cpu"),), percent, 100))
     host = (("in use", "host.memory_used"),)
     total = (sample["host"]["memory_total"] or 0) if sample else 0
     found.append(Panel("Host memory", host, lambda v: f"{gib(v)} GiB", total))
     return found
+
+
+def speed(value: float) -> str:
+    return f"{value:.1f} tok/s"
 
 
 def percent(value: float) -> str:
