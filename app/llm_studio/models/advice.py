@@ -33,9 +33,9 @@ def advise(request: Request, fit: Fit) -> Iterator[str]:
             "slower than by the GPU. A smaller quantisation or a smaller model would be faster."
         )
     if fit.largest_context > fit.estimate.context and request.context is None:
-        moved = ", with more of the model in host memory" if fit.devices else ""
+        where = ", with more of the model in host memory" if fit.devices else ""
         yield (
-            f"A context of {fit.largest_context:,} is possible{moved}: set server.context to what "
+            f"A context of {fit.largest_context:,} is possible{where}: set server.context to what "
             "you need."
         )
     wanted = request.context or arch.trained_context

@@ -22,7 +22,8 @@ ACTIONS = (
         "pause",
     ),
     Action(
-        "monitor.earlier", "left", "Earlier", "Read the curves at an earlier moment; they hold.", "inspect"
+        "monitor.earlier", "left", "Earlier", "Read the curves at an earlier moment; they hold.",
+        "inspect",
     ),
     Action("monitor.later", "right", "Later", "Read the curves at a later moment."),
     Action(
