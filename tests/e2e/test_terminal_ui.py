@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 from tests.e2e.terminal import CTRL_Z, DOWN, ENTER, ESCAPE, Terminal
-from tests.e2e.user import User
+from tests.e2e.user import User, talking
 
 from llm_studio.errors import StudioError
 
@@ -84,6 +84,25 @@ def test_a_load_is_cancelled(user: User, ui: Open) -> None:
     assert user.status()["profile"] is None
 
 
+def test_a_stop_or_switch_asks_while_a_request_runs_and_lets_it_end(user: User, ui: Open) -> None:
+    screen = ui()
+    screen.until("one")
+    screen.press(ENTER)
+    screen.until("● ready  one")
+    with user.gateway as http, talking(http) as answer:
+        screen.press("S")
+        screen.until("1 request not done yet")
+        screen.press("n")
+        screen.until(lambda: "not done yet" not in screen.text)
+        screen.press(DOWN, ENTER)
+        screen.until("Switch to two?")
+        screen.press("y")
+        screen.until("◐ draining  two  waiting for 1 request")
+        while not next(answer):  # it goes on
+            pass
+    screen.until("● ready  two")
+
+
 def test_engine_and_studio_are_killed_and_the_screen_tells_the_truth(user: User, ui: Open) -> None:
     screen = ui()
     screen.until("one")
@@ -141,12 +160,17 @@ def test_hostile_bytes_never_reach_the_terminal(user: User, ui: Open) -> None:
     path = user.home / "profiles/evil.toml"
     path.write_text(path.read_text().replace('name = "evil"', f'name = "{evil}"'))
     path.with_name("worse.toml").write_bytes(b'name = "\x1b]0;owned\x07"\n')
+    tiny = user.models / "tiny.gguf"
+    hostile = "[INST]\x1b]52;c;aGk=\x07\x9b2J漢字e\u0301.gguf"
+    tiny.with_name(hostile).write_bytes(tiny.read_bytes())
     screen = ui()
     screen.until("evil")
+    screen.until("[INST]")
     for key in ("3", "1", DOWN, DOWN, "m", ESCAPE):
         screen.press(key)
     screen.until("PROFILE")
     assert b"\x1b]52" not in screen.received
+    assert b"\xc2\x9b" not in screen.received
     assert b"owned" not in screen.received.split(b"PROFILE")[0]
     assert b"\x1b]0;owned" not in screen.received
 
