@@ -15,11 +15,14 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def _same_everywhere(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The screen shows the host's name and the time of day; here they are always the same."""
+    """What the screen depends on (the host's name, the time of day, the terminal) never differs."""
     monkeypatch.setattr("socket.gethostname", lambda: "workstation")
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setenv("LANG", "en_US.UTF-8")
     monkeypatch.delenv("LC_ALL", raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
 
 
 @pytest.fixture

@@ -11,14 +11,20 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
+from rich.color import Color
+from rich.style import Style
 from tests.tui.scripted_studio import ScriptedStudio
 from textual.pilot import Pilot
+from textual.strip import Strip
 from textual.widgets import Input
 
 from llm_studio.settings import load_settings
 from llm_studio.tui.app import StudioApp
+from llm_studio.tui.colours import DARK
 from llm_studio.tui.wire import Wire
 
+LOOKS = "=== how it looks"
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 _THUMB_END = re.compile("[▁▂▃▄▅▆▇]")
 
@@ -69,7 +75,7 @@ class Look:
             path.parent.mkdir(exist_ok=True)
             path.write_text("\n".join(self._lasting) + "\n")
         assert path.exists(), f"{path} is missing: UPDATE_SNAPSHOTS=1 writes it"
-        kept, end = [_settled(each) for each in path.read_text().splitlines()], time.monotonic() + 3
+        kept, end = path.read_text().splitlines(), time.monotonic() + 3
         while self._lasting != kept and time.monotonic() < end:
             await self.pilot.pause(0.01)
         told = "\n".join(unified_diff(kept, self._lasting, lineterm=""))
@@ -77,11 +83,52 @@ class Look:
 
     @property
     def _lasting(self) -> list[str]:
-        """The screen without what is no matter of it: spans of time, how many panes exist, and the
-        end of a scroll bar's thumb, which moves with the length of what is not seen."""
-        lines = self.lines
+        """The screen, then how each cell looks, without what is no matter of it: spans of time, how
+        many panes exist, and scroll bars, which move with the length of what is not seen."""
+        lines = [_settled(line) for line in self.lines]
         lines[1] = ""
-        return [_settled(line) for line in lines]
+        looks = [
+            looks_of(strip) if line and "for N s" not in line else ""
+            for line, strip in zip(lines, self.app.screen._compositor.render_strips(), strict=True)
+        ]
+        return [*lines, LOOKS, *looks]
+
+
+def looks_of(strip: Strip) -> str:
+    """A letter for each cell: its role, large where it lies on a cursor or a match; a dot for plain
+    text, a hash for what no role looks like."""
+    letters = []
+    for segment in strip:
+        style = segment.style or Style.null()
+        letter = _LETTERS.get(_called(style.color, "text"), "#")
+        if letter == "." and style.bold:
+            letter = "s"
+        if letter == "-" or _THUMB_END.search(segment.text):  # a rule, or a scroll bar
+            letter = " "
+        elif style.reverse or _called(style.bgcolor, "background") in ("cursor", "warn"):
+            letter = "C" if letter == "." else letter.upper()
+        elif segment.text.isspace():
+            letter = " "
+        letters.append(letter * cell_len(segment.text))
+    return "".join(letters).rstrip()
+
+
+_LETTERS = {
+    "text": ".", "dim": "d", "accent": "a", "good": "g", "warn": "w", "bad": "b", "line": "-",
+    "background": "c",
+}  # fmt: skip
+
+
+def _called(colour: Color | None, default: str) -> str:
+    """The palette's name of a colour; the theme makes some of them another shade by one."""
+    if colour is None or colour.triplet is None:
+        return default
+    for name, value in DARK.items():
+        theirs = Color.parse(value).triplet
+        assert theirs is not None
+        if all(abs(a - b) < 2 for a, b in zip(theirs, colour.triplet, strict=True)):
+            return name
+    return ""
 
 
 def _settled(line: str) -> str:

@@ -9,6 +9,8 @@ from tests.tui.looking import opened
 from tests.tui.monitoring import GiB, gpu, history, request, sample
 from tests.tui.scripted_studio import ScriptedStudio, profile
 
+from llm_studio.schema import HostSample
+
 pytestmark = pytest.mark.anyio
 SIZES = [(80, 24), (120, 40), (200, 60)]
 SAMPLE = {
@@ -157,3 +159,68 @@ async def test_monitor(busy: ScriptedStudio, size: tuple[int, int]) -> None:
         await look.until("42.1 tok/s")
         await look.until("chat/completions")
         await look.same_as_before("monitor")
+
+
+NARROW = (50, 16)
+
+
+@pytest.mark.parametrize("size", [NARROW, (80, 24)])
+async def test_a_pane_with_nothing_in_it(studio: ScriptedStudio, size: tuple[int, int]) -> None:
+    async with opened(studio, size=size) as look:
+        await look.press("3")
+        await look.until("No line yet")
+        await look.same_as_before("logs-empty")
+        await look.press("2")
+        await look.until("waiting for the first reading")
+        studio.tell("sample", sample(engine=None, host=HostSample()))
+        await look.until("nothing is served")
+        await look.same_as_before("monitor-empty")
+
+
+async def test_narrow(busy: ScriptedStudio) -> None:
+    async with opened(busy, size=NARROW) as look:
+        busy.serves("qwen3-8b")
+        busy.tell("sample", sample(gpu(0), gpu(1, temperature=91.0, throttle=["temperature"])))
+        await look.until("2 GPUs  131,072 tokens")
+        await look.same_as_before("models")
+        await look.press("2")
+        await look.until("5 min ago")
+        await look.same_as_before("monitor")
+        await look.press("3")
+        await look.until("is ready after")
+        await look.press("up")
+        await look.until("Nothing more is known")
+        await look.same_as_before("logs")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_load_that_failed(busy: ScriptedStudio, size: tuple[int, int]) -> None:
+    async with opened(busy, size=size) as look:
+        await look.until("█ weights")
+        busy.becomes(
+            state="failed", profile="glm-flash-q4", desired="glm-flash-q4",
+            failure={
+                "cause": "oom", "what": "Not enough GPU memory", "why": "It needed 3.1 GiB more.",
+                "hint": "Set server.context to 65536.", "last_lines": ["CUDA error: out of memory"],
+            },
+        )  # fmt: skip
+        await look.until("✗ failed  glm-flash-q4")
+        await look.same_as_before("models-failed")
+        await look.press("F", "d")
+        await look.until("CUDA error: out of memory")
+        await look.same_as_before("failure")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_eight_gpus_of_which_one_is_lost(
+    studio: ScriptedStudio, size: tuple[int, int]
+) -> None:
+    gpus = [gpu(index, memory_used=(index + 1) * 2 * GiB) for index in range(8)]
+    gpus[2] = gpu(2, throttle=["temperature"], temperature=91.0)
+    gpus[4] = gpu(4, memory_used=None, temperature=None, power=None, clock=None, fan=None)
+    gpus[6] = gpu(6, fault="The driver lost it.", hint="Restart the machine.")
+    async with opened(studio, size=size) as look:
+        await look.press("2")
+        studio.tell("sample", sample(*gpus))
+        await look.until("The driver lost it")
+        await look.same_as_before("monitor-eight")

@@ -92,6 +92,8 @@ class Header(Painted):
         figures = [_speed(pulse), _context(pulse), _memory(pulse, width), host]
         if not self._view.live:
             figures = figures[-1:]
+        elif self._view.status and self._view.status.called == "failed":
+            figures = [[], [], *figures[2:]]  # the cause has that room
         slow: list[Part] = [("slow link", "warn")] if self._slow else []
         for drop in ((), (3,), (3, 1), (3, 1, 0), (3, 1, 0, 2)):
             kept = [slow, *(each for i, each in enumerate(figures) if i not in drop)]

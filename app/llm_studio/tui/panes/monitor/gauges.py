@@ -53,7 +53,7 @@ def gpu_lines(gpu: Reading, width: int, *, roomy: bool) -> list[list[Part]]:
 
 def _gpu_row(gpu: Reading, head: Chunk, name: str, width: int) -> list[Part]:
     """One of a table: each figure stands below that of the GPU above."""
-    short = min(max(width - 76, 6), 24)
+    short = min(max(width - 70, 6), 24)
     bar_width = min(max((width - 62) // 3, 8), 24)
     bar, figures = _memory(gpu, bar_width)
     columns = [
