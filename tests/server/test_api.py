@@ -16,10 +16,12 @@ from tests.studio.scripted import ScriptedEngine, ScriptedHealth
 from llm_studio.server.access import MAX_BODY, Access
 from llm_studio.server.api import create_api
 from llm_studio.server.security import LOOPBACK
+from llm_studio.schema import GpuProcess, GpuSample, HostSample, Sample
 from llm_studio.settings import load_settings
 from llm_studio.studio.serving import loading
 from llm_studio.studio.serving.desk import RequestRecord
 from llm_studio.studio.serving.state import Phase
+from llm_studio.studio.serving.supervisor import Supervisor
 from llm_studio.studio.studio import Studio
 
 pytestmark = pytest.mark.anyio
@@ -343,3 +345,19 @@ async def test_what_an_earlier_studio_left_is_adopted_with_all_that_its_profile_
     assert now.idle == 300
     assert len(face.engine.lives) == 1
     await second.close()
+
+
+async def test_what_an_adopted_engine_holds_is_what_its_driver_tells(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody measured its load; it must not count as used by others."""
+    assert face.studio.status().held == {}
+    ours = [GpuProcess(pid=1, memory=5 << 30, engine=True), GpuProcess(pid=2, memory=1 << 30)]
+    card = GpuSample(id="nvidia0", kind="nvidia", index=0, uuid="GPU-a", processes=ours)
+    face.studio.samples.sampler.latest = Sample(seq=1, time=0, gpus=[card], host=HostSample())
+    assert face.studio.status().held == {}, "nothing is served"
+    serving = property(lambda _: SimpleNamespace(address="http://127.0.0.1:1", command=()))
+    monkeypatch.setattr(Supervisor, "serving", serving)
+    assert face.studio.status().held == {"GPU-a": 5 << 30}
+    monkeypatch.setattr(Supervisor, "held", property(lambda _: {"GPU-a": 4 << 30}))
+    assert face.studio.status().held == {"GPU-a": 4 << 30}, "what was measured is better"
