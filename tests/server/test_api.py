@@ -13,10 +13,10 @@ import pytest
 from tests.conftest import Home
 from tests.studio.scripted import ScriptedEngine, ScriptedHealth
 
+from llm_studio.schema import GpuProcess, GpuSample, HostSample, Sample
 from llm_studio.server.access import MAX_BODY, Access
 from llm_studio.server.api import create_api
 from llm_studio.server.security import LOOPBACK
-from llm_studio.schema import GpuProcess, GpuSample, HostSample, Sample
 from llm_studio.settings import load_settings
 from llm_studio.studio.serving import loading
 from llm_studio.studio.serving.desk import RequestRecord
