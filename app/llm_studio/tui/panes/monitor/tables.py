@@ -10,13 +10,15 @@ from llm_studio.tui.figures import ago, gib
 from llm_studio.tui.widgets.painted import Part, Role, fitted
 
 WIDE = 110
+ROUTE = {True: 22, False: 18}
+"""Columns for what was asked for, on wide screens and on others."""
 _OUTCOMES: dict[str, Role] = {"done": "good", "failed": "bad", "refused": "warn"}
 
 
 def request_rows(requests: Sequence[Mapping[str, Any]], width: int) -> list[list[Part]]:
     """The newest first."""
     wide = width >= WIDE
-    head = f"{'ago':>6}  {'request':<22}"
+    head = f"{'ago':>6}  {'request':<{ROUTE[wide]}}"
     head += f"{'prompt':>8}{'cached':>8}{'answer':>8}{'first':>9}{'tok/s':>8}  "
     head += f"{'client':<14}profile" if wide else ""
     rows: list[list[Part]] = [[(head, "dim")]]
@@ -32,7 +34,7 @@ def _request(each: Mapping[str, Any], wide: bool) -> list[Part]:
     outcome = str(each["outcome"])
     parts: list[Part] = [
         (fitted(ago(max(time.time() - each["started"], 0)), 6, right=True) + "  ", "dim"),
-        (fitted(route, 21) + " ", "strong"),
+        (fitted(route, ROUTE[wide] - 1) + " ", "strong"),
         (_number(each["prompt_tokens"]) + _number(each["cached_tokens"]), ""),
         (_number(each["generated_tokens"]), ""),
         ((f"{first:.2f} s" if first is not None else "–").rjust(9), ""),
