@@ -109,6 +109,18 @@ async def test_a_profile_gets_its_model(hub: ScriptedStudio, size: tuple[int, in
         await look.until(lambda: len(hub.asked("POST", "/downloads")) == 2)
 
 
+async def test_the_picker_offers_to_fetch_what_is_not_here(hub: ScriptedStudio) -> None:
+    async with opened(hub) as look:
+        await machine(hub, look)
+        await look.press("3", "m")
+        await look.type("qwen3")
+        await look.press("enter")
+        await look.until("Download qwen3-8b?")
+        await look.press("y")
+        await look.until(lambda: hub.asked("POST", "/downloads") == [{"what": "qwen3-8b"}])
+        assert hub.asked("POST", "/switch") == []
+
+
 async def test_what_is_here_is_told_and_shown(hub: ScriptedStudio) -> None:
     async with opened(hub) as look:
         comes(hub, "qwen3-8b")

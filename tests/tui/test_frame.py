@@ -403,9 +403,15 @@ async def test_a_stale_link_is_dim_in_the_colours_of_the_terminal(studio: Script
         await look.until("● ready")
         await studio.close()
         await look.until("No studio runs")
-        strips = look.app.screen._compositor.render_strips()
-        row = next(strip for strip in strips if "beta" in strip.text)
-        assert all(segment.style.dim for segment in row if segment.style and segment.text.strip())
+
+        def dim() -> bool:
+            strips = look.app.screen._compositor.render_strips()
+            row = next(strip for strip in strips if "beta" in strip.text)
+            return all(
+                segment.style and segment.style.dim for segment in row if segment.text.strip()
+            )
+
+        await look.until(dim)
 
 
 async def test_any_size_and_live_resize(studio: ScriptedStudio) -> None:

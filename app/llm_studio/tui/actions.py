@@ -46,7 +46,8 @@ FRAME = (
     ),
     Action(
         "app.pick", "m,f2", "Pick a model",
-        "Find a profile by name and load it, or switch to it, from anywhere.", "model",
+        "Find a profile by name and load it, or switch to it, from anywhere; fetch its model first "
+        "where it is not here.", "model",
     ),
     Action(
         "app.quit", "q", "Detach",

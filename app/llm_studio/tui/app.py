@@ -26,15 +26,16 @@ from llm_studio.settings import Settings
 from llm_studio.text import untrusted
 from llm_studio.tui import actions, colours, defect, plain, reflow
 from llm_studio.tui.dialogs import Trouble
+from llm_studio.tui.finding import actions_to_find, models_to_find
 from llm_studio.tui.link import Link
 from llm_studio.tui.output.app import TerminalApp
 from llm_studio.tui.pane import Pane
 from llm_studio.tui.panes import PANES
 from llm_studio.tui.themes import NAMES, THEMES, theme_for
 from llm_studio.tui.view import Job, View
-from llm_studio.tui.widgets.finder import Finder, Item
+from llm_studio.tui.widgets.finder import Finder
 from llm_studio.tui.widgets.footer import Footer
-from llm_studio.tui.widgets.header import STATES, Header
+from llm_studio.tui.widgets.header import Header
 from llm_studio.tui.widgets.tabs import Tabs
 from llm_studio.tui.widgets.typing import Field, Page
 from llm_studio.tui.wire import Wire
@@ -308,21 +309,7 @@ class StudioApp(TerminalApp[None]):
 
     def action_palette(self) -> None:
         """Every action, those of the pane that is seen first; others go to their pane."""
-        every = actions.every_action().values()
-        near = sorted(
-            (action for action in every if action.palette),
-            key=lambda action: {self._pane_id: 0, "app": 1}.get(action.where, 2),
-        )
-        panes = {spec.id: spec.title for spec in PANES}
-        items = [
-            Item(
-                action.id,
-                action.title,
-                panes.get(action.where, ""),
-                actions.keys_of(action, self.remapped),
-            )
-            for action in near
-        ]
+        items = actions_to_find(self._pane_id, self.remapped)
         self.push_screen(Finder(items, hint="Type what you want to do"), self._do_action)
 
     def _do_action(self, id_: str | None) -> None:
@@ -343,23 +330,18 @@ class StudioApp(TerminalApp[None]):
             await self.run_action(action.method, self.pane)
 
     def action_pick(self) -> None:
-        items = []
-        for profile in self.view.shown_profiles:
-            if profile.state in ("template", "broken"):
-                continue
-            sign, role = STATES.get(profile.state, (" ", "dim"))
-            detail = profile.badge if profile.state == "available" else profile.state
-            items.append(
-                Item(profile.id, profile.id, f"{profile.name} · {detail}", sign=sign, role=role)
-            )
-        order = {"ready": 0, "available": 1}
-        states = {each.id: each.state for each in self.view.shown_profiles}
-        items.sort(key=lambda item: order.get(states[item.id], 2))
-        self.push_screen(Finder(items, hint="Which model?"), self._load)
+        self.push_screen(Finder(models_to_find(self.view), hint="Which model?"), self._load)
 
     def _load(self, id_: str | None) -> None:
-        if id_:
-            self.do(self.wishes.load(id_))
+        profile = self.view.profile(id_) if id_ else None
+        if profile is None:
+            return
+        if profile.state == "missing" and profile.repo:
+            from llm_studio.tui.panes.models import getting
+
+            self.do(getting.get(self, profile, lambda _: None))
+        else:
+            self.do(self.wishes.load(profile.id))
 
     def action_stop(self) -> None:
         self.do(self.wishes.stop())
