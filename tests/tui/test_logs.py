@@ -197,6 +197,26 @@ EXPLAINED = {
 }  # fmt: skip
 
 
+async def test_the_engines_own_clock_is_left_out_where_there_is_ours(
+    studio: ScriptedStudio,
+) -> None:
+    """But not of what is copied, and it can still be searched for."""
+    told = "0.12.604.038 I slot launch_slot_: id  0 | task 2 | processing task"
+    studio.logs(told, "3.5.0 is no clock")
+    async with opened(studio, size=(80, 24)) as look:
+        await look.press("3")
+        await look.until("engine    slot launch_slot_: id  0 | task 2 | processing task")
+        assert "engine    3.5.0 is no clock" in look.text
+        await look.press("slash")
+        look.fill("12.604")
+        await look.press("enter")
+        await look.until("1 of 1")
+        await look.press("y")
+        assert look.app.clipboard == told
+        await look.press("t", "t")
+        await look.until("0.12.604.038 I slot")
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 30)])
 async def test_the_line_under_the_cursor_is_explained(
     studio: ScriptedStudio, size: tuple[int, int]

@@ -27,6 +27,8 @@ LEVEL_SIGN: dict[str, Part] = {
     "debug": ("D ", "dim"),
 }
 LEVEL_ROLE: dict[str, Role] = {"error": "bad", "warning": "warn", "debug": "dim"}
+_ENGINE_CLOCK = re.compile(r"\d+\.\d\d\.\d{3}\.\d{3} [A-Z] ")
+"""How llama-server begins its lines: its own clock, and the level that has a sign here."""
 SIDE = 16
 """Columns that the view goes to the side at once."""
 
@@ -245,7 +247,12 @@ class LogView(Painted, can_focus=True):
         if not self.wrap:
             return range(1)
         width = max(self.size.width - self._prefix_width() - 1, 10)
-        return range(max(-(-_cells(self.lines[number].text) // width), 1))
+        return range(max(-(-_cells(self._text(self.lines[number])) // width), 1))
+
+    def _text(self, line: Line) -> str:
+        """The line; without the engine's own clock where there is ours, for room is scarce."""
+        clock = _ENGINE_CLOCK.match(line.text) if self.times != "none" else None
+        return line.text[clock.end() :] if clock else line.text
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -266,7 +273,7 @@ class LogView(Painted, can_focus=True):
         room = max(width - beside - 1, 1)
         start = row * room if self.wrap else self._x
         parts = self._text_parts(line)
-        if self.wrap or _cells(line.text) <= start + room:
+        if self.wrap or _cells(self._text(line)) <= start + room:
             shown = _between(parts, start, start + room)
         else:
             shown = [*_between(parts, start, start + room - 1), ("…", "dim")]
@@ -289,16 +296,16 @@ class LogView(Painted, can_focus=True):
 
     def _text_parts(self, line: Line) -> list[Part]:
         """The text, with what was searched for marked."""
-        role = LEVEL_ROLE.get(line.level, "")
+        role, text = LEVEL_ROLE.get(line.level, ""), self._text(line)
         if self.pattern is None:
-            return [(line.text, role)]
+            return [(text, role)]
         parts: list[Part] = []
         done = 0
-        for match in self.pattern.finditer(line.text, 0, SEARCHED):
+        for match in self.pattern.finditer(text, 0, SEARCHED):
             if match.end() > match.start():
-                parts += [(line.text[done : match.start()], role), (match.group(), "match")]
+                parts += [(text[done : match.start()], role), (match.group(), "match")]
                 done = match.end()
-        return [*parts, (line.text[done:], role)]
+        return [*parts, (text[done:], role)]
 
 
 def _between(parts: list[Part], start: int, end: int) -> list[Part]:
