@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pytest
+from tests.tui.benching import run, tell
 from tests.tui.looking import opened
 from tests.tui.scripted_studio import ScriptedStudio
 from textual.app import App, ComposeResult
@@ -80,3 +81,27 @@ async def test_keys_after_a_pane_was_chosen_are_for_that_pane(studio: ScriptedSt
             for key in burst:
                 look.app._driver.process_message(_pressed(key))  # type: ignore[union-attr]
             await look.until(seen)
+
+
+EVERY = "1234q?mSFbsgGDwtoefndXyx 3"
+"""Keys that do something in one pane or another."""
+
+
+@pytest.mark.parametrize(
+    "keys", [("1", "slash"), ("3", "slash"), ("3", "&"), ("4",), ("5", "slash")]
+)
+async def test_what_is_typed_into_a_field_does_nothing_else(
+    studio: ScriptedStudio, keys: tuple[str, ...]
+) -> None:
+    studio.logs("a line")
+    tell(studio, run(1))
+    async with opened(studio) as look:
+        await look.press(*keys)
+        await look.until(lambda: isinstance(look.app.focused, Input | TextArea))
+        for key in EVERY:
+            look.app._driver.process_message(_pressed(key))  # type: ignore[union-attr]
+        field = look.app.focused
+        assert isinstance(field, Input | TextArea)
+        await look.until(lambda: (field.value if isinstance(field, Input) else field.text) == EVERY)
+        assert len(look.app.screen_stack) == 1
+        assert not [wish for wish in studio.wishes if wish[1] in ("/switch", "/stop", "/profiles")]

@@ -16,6 +16,7 @@ from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.filter import Monochrome, NoColor
 from textual.widget import AwaitMount
+from textual.widgets import Input, TextArea
 
 from llm_studio import __version__
 from llm_studio.client import start_studio
@@ -37,7 +38,6 @@ from llm_studio.tui.widgets.finder import Finder
 from llm_studio.tui.widgets.footer import Footer
 from llm_studio.tui.widgets.header import Header
 from llm_studio.tui.widgets.tabs import Tabs
-from llm_studio.tui.widgets.typing import Field, Page
 from llm_studio.tui.wire import Wire
 from llm_studio.tui.wishes import Wishes
 
@@ -384,7 +384,8 @@ class StudioApp(TerminalApp[None]):
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             # What is typed on is for the screen that the last key opened, once it can take it.
             await self.screen._mounted_event.wait()
-            if isinstance(event, events.Key) and not isinstance(self.focused, Field | Page):
+            typing = not self.app_focus or isinstance(self.focused, Input | TextArea)
+            if isinstance(event, events.Key) and not typing:
                 # Now, so that the next one is for what has the focus then; Textual would do it
                 # when the key comes back up from the focus, which the next one has by then too.
                 for first in (True, False):

@@ -22,6 +22,7 @@ from llm_studio.tui.panes.bench.scroll import Draw, Scroll
 from llm_studio.tui.panes.bench.sheet import brief_sheet, partial_sheet, run_sheet
 from llm_studio.tui.view import View
 from llm_studio.tui.widgets.listing import Listing
+from llm_studio.tui.widgets.typing import Field
 
 WIDE = 110
 """Columns from which the close look stands beside the results."""
@@ -61,7 +62,7 @@ class BenchPane(Acting):
         self._worker: Worker[None] | None = None
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="Filter: profile, suite, build", id="filter", select_on_focus=False)
+        yield Field(placeholder="Filter: profile, suite, build", id="filter", select_on_focus=False)
         with Container(id="columns"):
             yield Listing(COLUMNS)
             yield Scroll("look")
