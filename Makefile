@@ -1,15 +1,18 @@
-# `make run` starts the program, `make test` tests it; each sets up what it needs in .venv.
+# `make run` starts the program, `make test` tests it; each sets up what it needs in .venv:
+# who only wants to run it downloads no tools of developers.
 # uv is used where it is installed, else Python's own venv and pip.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Scripts in a virtual environment name its place, so a checkout that moved needs a new one.
-READY := $(VENV)/.ready-$(shell pwd | cksum | cut -d' ' -f1)
+HERE := $(shell pwd | cksum | cut -d' ' -f1)
+RUNS := $(VENV)/.runs-$(HERE)
+READY := $(VENV)/.ready-$(HERE)
 
 .PHONY: run test check lint types layers bench docs screenshots format clean
 
-run: $(READY)
+run: $(RUNS)
 	@$(BIN)/llm-studio $(ARGS)
 
 test: $(READY)
@@ -40,8 +43,12 @@ format: $(READY)
 	$(BIN)/ruff format app tests benchmarks screenshots
 	$(BIN)/ruff check --fix app tests benchmarks screenshots
 
-$(READY): pyproject.toml
+$(RUNS): pyproject.toml
 	@PYTHON=$(PYTHON) VENV=$(VENV) sh ./setup.sh
+	@touch $@
+
+$(READY): $(RUNS)
+	@PYTHON=$(PYTHON) VENV=$(VENV) sh ./setup.sh dev
 	@touch $@
 
 clean:

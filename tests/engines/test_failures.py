@@ -72,7 +72,7 @@ def test_a_recorded_end_is_explained(name: str, cause: str, why: str) -> None:
 # Lines of engines and machines that are not here, as their users reported them.
 REPORTED = [
     ("ggml_backend_cuda_buffer_type_alloc_buffer: allocating 9866.00 MiB on device 1: cudaMalloc "
-     "failed: out of memory", "gpu-memory", "device 1 has no room for 9866.00 MiB."),
+     "failed: out of memory", "gpu-memory", "Device 1 has no room for 9866.00 MiB."),
     ("alloc_tensor_range: failed to allocate CUDA0 buffer of size 151851674624",
      "gpu-memory", "CUDA0 has no room for 144817.0 MiB."),
     ("ggml_gallocr_reserve_n: failed to allocate ROCm0 buffer of size 14822711296",
@@ -100,6 +100,10 @@ REPORTED = [
      "srv    load_model: failed to load multimodal model, 'mmproj.gguf'", "projector", "mmproj"),
     ("error: the embedded engine is not installed: No module named 'xllamacpp'",
      "embedded-missing", ""),
+    ("error: the embedded engine cannot be loaded: libgomp.so.1: cannot open shared object file: "
+     "No such file or directory", "library-missing", "needs libgomp.so.1"),
+    ("llama-server: error while loading shared libraries: libcudart.so.12: cannot open shared "
+     "object file: No such file or directory", "library-missing", "needs libcudart.so.12"),
     ("error: --device: the wheel has no field for it; only none will do",
      "flag-unknown", "--device"),
     ("error: --ctx-size: invalid literal", "value-bad", "--ctx-size: invalid literal"),

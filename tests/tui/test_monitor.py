@@ -47,6 +47,12 @@ def test_a_spike_is_drawn_whole_and_a_gap_stays_empty() -> None:
     assert [row[1:2].strip() for row in rows] == ["", "", ""]
 
 
+def test_a_curve_has_no_hole_where_it_climbs_or_falls() -> None:
+    spans = [(0.0, 0.0), (0.0, 0.0), (1.0, 1.0), (1.0, 1.0), (0.0, 0.0), (0.0, 0.0)]
+    rows = text(drawn([Line("x", spans, "accent")], 3, 3, top=1.0))
+    assert rows[1] == " ⡇⡇"  # between the floor and the top
+
+
 @given(
     st.lists(
         st.none() | st.tuples(st.floats(-1e12, 1e12), st.floats(-1e12, 1e12)).map(sorted),

@@ -114,8 +114,11 @@ def main(arguments: Sequence[str]) -> int:
             print(version())
             return 0
         x: Any = importlib.import_module("xllamacpp")
-    except ImportError as error:
+    except (ModuleNotFoundError, metadata.PackageNotFoundError) as error:
         print(f"error: the embedded engine is not installed: {error}", file=sys.stderr)
+        return 1
+    except ImportError as error:
+        print(f"error: the embedded engine cannot be loaded: {error}", file=sys.stderr)
         return 1
     params = x.CommonParams()
     try:

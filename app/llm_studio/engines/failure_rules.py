@@ -217,6 +217,12 @@ RULES: tuple[Rule, ...] = (
           log=r"error while handling argument \"(?P<flag>[^\"\n]{1,80})\": *(?P<detail>.{1,200})"
           r"|error: (?P<flag2>--?[^:\s]{1,80}): (?P<detail2>.{1,200})"
           r"|expected value for argument(?: (?P<flag3>\S{1,80}))?"),
+    _rule("library-missing", "A library of the system is missing",
+          "The engine needs {file}, which is not installed.",
+          "Install it with the system's packages: `libgomp.so.1` is in `libgomp1` (Debian, "
+          "Ubuntu), `libgomp` (Fedora, Alpine) or `gcc-libs` (Arch); those of CUDA belong to its "
+          "toolkit. Or use Docker.",
+          log=r"(?P<file>lib[\w.+-]{1,80}\.so[\d.]{0,20}): cannot open shared object file"),
     _rule("embedded-missing", "There is no engine on this machine",
           "Neither llama-server nor the embedded engine is installed.",
           "Install it with `pip install xllamacpp`, put llama-server on the PATH, or use Docker.",

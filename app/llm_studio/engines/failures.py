@@ -113,6 +113,7 @@ def _failure(rule: Rule, groups: dict[str, str | None], evidence: str) -> Failur
             values["size"] = f"{int(value) / (1 << 20):.1f} MiB"
         elif value:
             values[name] = untrusted_line(value.strip(), limit=120)
+    values["device"] = values["device"][:1].upper() + values["device"][1:]  # begins the sentence
     why = rule.why.format_map(values)
     return Failure(rule.cause, rule.what, why, rule.hint, untrusted_line(evidence, limit=300))
 

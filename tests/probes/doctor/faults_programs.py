@@ -82,9 +82,14 @@ def _(m: Machine) -> None:
     embedded(m, "", -4)
 
 
-@case("engine.embedded", FAULT, "libgomp.so.1", "…-m pip install …xllamacpp")
+@case("engine.embedded", FAULT, "lacks libgomp", "sudo apt-get install -y libgomp1")
 def _(m: Machine) -> None:
     embedded(m, "Traceback …\nImportError: libgomp.so.1: cannot open shared object file\n", 1)
+
+
+@case("engine.embedded", FAULT, "undefined symbol", "…-m pip install …xllamacpp")
+def _(m: Machine) -> None:
+    embedded(m, "Traceback …\nImportError: xllamacpp.abi3.so: undefined symbol: x\n", 1)
 
 
 @case("engine.embedded", WARNING, "takes too long", "…-m pip install …xllamacpp")

@@ -141,6 +141,20 @@ def install_toolkit(here: Distribution) -> tuple[str, ...]:
     return ()
 
 
+def install_openmp(here: Distribution) -> tuple[str, ...]:
+    """The library that llama.cpp computes with on several cores (libgomp)."""
+    match here.family:
+        case "ubuntu" | "debian":
+            return ("sudo apt-get install -y libgomp1",)
+        case "fedora":
+            return ("sudo dnf install -y libgomp",)
+        case "arch":
+            return ("sudo pacman -S --needed gcc-libs",)
+        case "suse":
+            return ("sudo zypper install -y libgomp1",)
+    return ()
+
+
 def update(here: Distribution, *packages: str) -> tuple[str, ...]:
     """Newer versions of packages that are installed."""
     words = " ".join(packages)

@@ -40,7 +40,7 @@ def drawn(
                 continue
             low, high = span
             if before is not None:  # a curve has no holes where it climbs
-                low, high = min(low, max(before, low)), max(high, min(before, high))
+                low, high = min(low, before), max(high, before)
             for dot in range(_dot(low, top, height), _dot(high, top, height) + 1):
                 row, bit = height - 1 - dot // 4, 3 - dot % 4
                 bits[row][column // 2] |= _DOTS[column % 2][bit]

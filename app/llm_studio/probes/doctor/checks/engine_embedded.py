@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from llm_studio.probes.doctor.distribution import distribution, install_openmp
 from llm_studio.probes.doctor.finding import Check, Finding, Group, fault, ok, warning
 from llm_studio.probes.doctor.nvidia import nvidia
 from llm_studio.probes.doctor.system import System
@@ -40,6 +41,13 @@ def look(system: System) -> Iterator[Finding]:
         )
     elif tried.trouble == "slow":
         yield warning("xllamacpp takes too long to load", _WHY, install)
+    elif "libgomp.so" in tried.out:
+        yield fault(
+            "xllamacpp cannot be loaded: this system lacks libgomp",
+            _WHY,
+            install_openmp(distribution(system)),
+            "It is the OpenMP library of GCC, which minimal systems leave out.",
+        )
     else:
         last = tried.out.strip().rpartition("\n")[2]
         yield fault(
