@@ -33,9 +33,33 @@ PAST = 300
 INSTALLED = {"claude": "2.1.330", "codex": "0.169.0", "opencode": "1.18.33", "aider": "0.86.1"}
 
 
+LOADED = 266
+"""Seconds since the model of the pictures serves; it took the 12 before."""
+LOAD = 12
+REQUESTS = (
+    (247, "/v1/messages", 11_204, 0, 402, 9.71, 31.6),
+    (172, "/v1/messages", 11_688, 11_606, 388, 0.31, 31.4),
+    (121, "/v1/messages", 12_171, 12_076, 419, 0.34, 31.2),
+    (90, "/v1/chat/completions", 642, 12, 318, 0.58, 32.1),
+)
+"""Seconds ago, route, prompt, of that cached, answer, seconds to the first token, speed."""
+RUNNING = 31
+"""Seconds since the request began that still runs."""
+
+
 def _busy(second: int) -> bool:
     """Whether a request ran; the last one still does."""
-    return second % 75 > 22 or second > PAST - 40
+    ago = PAST - second
+    return ago <= RUNNING or any(
+        begun - first - answer / speed <= ago <= begun
+        for begun, _, _, _, answer, first, speed in REQUESTS
+    )
+
+
+def _reading(second: int) -> bool:
+    """Whether its prompt was read then, for more than the blink of an eye."""
+    ago = PAST - second
+    return any(begun - first <= ago <= begun and first > 1 for begun, *_, first, _ in REQUESTS)
 
 
 def _noise(second: int, name: str) -> float:
@@ -45,11 +69,12 @@ def _noise(second: int, name: str) -> float:
 def readings(devices: list[dict[str, Any]], second: int = PAST) -> dict[str, Any]:
     """One second of it; `devices` is what was planned for the model that is served."""
     busy = _busy(second)
+    answers = busy and not _reading(second)
     gpus = [_card(index, devices[index], second, busy=busy) for index in range(len(GPUS))]
     engine = EngineSample(
-        profile=SERVED, speed=31.4 + 1.2 * _noise(second, "speed") if busy else 0.0,
-        prompt_speed=1_180.0 if busy and second % 75 < 27 else 0.0, slots=1, busy=int(busy),
-        queue=0, waiting=0, context=CONTEXT, context_used=11_914 + 31 * (second - PAST),
+        profile=SERVED, speed=31.4 + 0.6 * _noise(second, "speed") if answers else 0.0,
+        prompt_speed=1_180.0 if _reading(second) else 0.0, slots=1, busy=int(busy),
+        queue=0, waiting=0, context=CONTEXT, context_used=12_914 + 31 * (second - PAST),
         cache_hits=0.83, draft_acceptance=None,
         memory=[
             DeviceSplit(device=each["name"], weights=each["weights"], context=each["context"],
@@ -122,12 +147,6 @@ def _mark(seq: int, at: float, kind: str, about: str, text: str) -> dict[str, An
 
 def requests() -> list[dict[str, Any]]:
     now = time.time()
-    rows = (
-        (251, "/v1/messages", 11_204, 0, 402, 9.71, 31.6),
-        (176, "/v1/messages", 11_688, 11_606, 388, 0.31, 31.4),
-        (101, "/v1/messages", 12_171, 12_076, 419, 0.34, 31.2),
-        (66, "/v1/chat/completions", 642, 12, 166, 0.58, 32.1),
-    )  # fmt: skip
     return [
         request(
             seq, route=route, started=now - ago, seconds=first + answer / speed, profile=SERVED,
@@ -135,7 +154,7 @@ def requests() -> list[dict[str, Any]]:
             prompt_tokens=prompt, cached_tokens=cached, generated_tokens=answer,
             prompt_speed=1_180.0, first_token=first, speed=speed,
         )
-        for seq, (ago, route, prompt, cached, answer, first, speed) in enumerate(rows, 1)
+        for seq, (ago, route, prompt, cached, answer, first, speed) in enumerate(REQUESTS, 1)
     ]  # fmt: skip
 
 

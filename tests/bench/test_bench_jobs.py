@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -67,10 +68,10 @@ async def test_profiles_in_a_row_and_then_what_ran_before(studio: Studio) -> Non
         cold, _, answer = run.points[:3]
         assert run.speed == answer.measures["speed"].median > 0
         engine = answer.measures["engine_speed"].median
-        assert engine > 0
+        assert 0 < run.speed <= engine, "nothing is read faster than it was made"
         assert len(cold.measures["engine_prompt_speed"].values) == 3
         assert cold.measures["first_token"].median > run.points[1].measures["first_token"].median
-        assert run.stamp.build
+        assert re.match(r"b[1-9]\d+", run.stamp.build), "the wheel's server says b0-unknown"
         assert run.stamp.cores
         assert run.settings["context"] == 1024
     listed = await studio.profiles()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -113,6 +114,23 @@ async def test_what_is_installed_is_what_this_terminal_finds(
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     found = {each["id"]: each for each in await agents_here()}
     assert (found["goose"]["installed"], found["goose"]["version"]) == (True, "9.8.7")
+
+
+async def test_nothing_looks_on_for_a_terminal_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "told")
+    slow = tmp_path / "slow"
+    slow.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/told\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(slow))
+    looking = asyncio.create_task(agents_here())
+    pid = int(await asyncio.to_thread((tmp_path / "told").read_text))
+    looking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 async def test_a_window_of_tmux_gets_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:

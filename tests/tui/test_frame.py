@@ -189,6 +189,16 @@ async def test_leaving_with_nothing_served_asks_nothing(studio: ScriptedStudio) 
     assert studio.wishes == []
 
 
+async def test_what_failed_is_not_said_to_go_on(studio: ScriptedStudio) -> None:
+    async with opened(studio) as look:
+        studio.becomes(state="failed", profile="alpha", desired="alpha")
+        await look.until("✗ failed")
+        await look.press("q")
+        await look.until(lambda: not look.app.is_running)
+        assert look.app._exit_renderables == []
+    assert studio.wishes == []
+
+
 async def test_leaving_asks_once_and_remembers(home: Home, studio: ScriptedStudio) -> None:
     async with opened(studio) as look:
         studio.serves("alpha")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -43,8 +44,12 @@ class Answer:
 
     @property
     def speed(self) -> float | None:
+        """As its tokens came; those that were held up on the way and came at once, as they were
+        made."""
         took = self.seconds - self.first_token
-        return (self.generated - 1) / took if self.generated > 1 and took > 0 else None
+        if self.generated < 2 or took <= 0:
+            return None
+        return min((self.generated - 1) / took, self.engine_speed or math.inf)
 
     @property
     def prompt_speed(self) -> float | None:

@@ -17,6 +17,11 @@ SHUFFLES = 5000
 Z95 = 1.959963984540054
 
 
+def written(value: float, digits: int = 4) -> str:
+    """A figure as people read it: thousands in full, what is small in so many digits."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+
+
 def quantile(values: Sequence[float], part: float) -> float:
     """Between the two nearest values, as most tools do it."""
     ordered = sorted(values)

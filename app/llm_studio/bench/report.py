@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from llm_studio.bench.coding.published import published
 from llm_studio.bench.compare import circumstances, compare, described
+from llm_studio.bench.figures import written
 from llm_studio.bench.plots import Line, plot
 from llm_studio.bench.record import MEASURES, Point, Run, Spread
 from llm_studio.errors import UsageError
@@ -21,9 +22,9 @@ SHOWN = (
 
 def told(spread: Spread) -> str:
     """The median with the standard deviation; values that lie far off are counted."""
-    text = f"{spread.median:.4g}"
+    text = written(spread.median)
     if spread.deviation is not None:
-        text += f" ± {spread.deviation:.2g}"
+        text += f" ± {written(spread.deviation, 2)}"
     return text + (f" ({len(spread.outliers)} far off)" if spread.outliers else "")
 
 
@@ -79,7 +80,7 @@ def _of(run: Run) -> list[str]:
     if run.figures:
         parts += ["", "| figure | value | 95 % interval | of |", "| --- | --: | --- | --: |"]
         parts += [
-            f"| {_cell(name)} | {f.value:.4g} | {f.low:.4g} to {f.high:.4g} | {f.of} |"
+            f"| {_cell(name)} | {written(f.value)} | {written(f.low)} to {written(f.high)} | {f.of} |"
             for name, f in run.figures.items()
         ]
     for source in sorted({point.source for point in run.points}, reverse=True):
@@ -123,8 +124,8 @@ def _compared(first: Run, second: Run) -> list[str]:
     for each in found:
         ratio = f"{each.ratio:.3f}" if each.ratio is not None else ""
         parts.append(
-            f"| {each.what} | {each.measure} | {each.first:.4g} | {each.second:.4g} | {ratio} | "
-            f"{each.p:.2g} | {each.verdict} |"
+            f"| {each.what} | {each.measure} | {written(each.first)} | {written(each.second)} "
+            f"| {ratio} | {each.p:.2g} | {each.verdict} |"
         )
     return parts
 

@@ -13,6 +13,7 @@ import psutil
 
 from llm_studio import __version__
 from llm_studio.bench.record import Stamp
+from llm_studio.engines import embedded
 from llm_studio.engines.base import Running
 from llm_studio.probes.accelerators import accelerators
 from llm_studio.profiles.catalogue import Entry
@@ -30,7 +31,7 @@ def stamp(
     return Stamp(
         studio=__version__,
         engine=running.kind if running else "",
-        build=untrusted_line(str(props.get("build_info") or "")),
+        build=_build(props, command),
         image=running.detail.partition("image ")[2] if running and running.image else "",
         image_id=running.image if running else "",
         command=[untrusted_line(word, limit=2000) for word in command],
@@ -47,6 +48,13 @@ def stamp(
         memory=psutil.virtual_memory().total,
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
     )
+
+
+def _build(props: Mapping[str, Any], command: Sequence[str]) -> str:
+    """As the server says; the one inside the wheel does not know, and its wheel does."""
+    if embedded.__name__ in command:
+        return embedded.build()
+    return untrusted_line(str(props.get("build_info") or ""))
 
 
 def _after(command: Sequence[str], flag: str) -> str:

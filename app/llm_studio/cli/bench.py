@@ -133,6 +133,8 @@ def _measured(route: str, body: dict[str, Any], arguments: argparse.Namespace) -
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    from llm_studio.bench.figures import written
+
     found = [each for each in _results().all() if arguments.profile in ("", each.profile)]
     if arguments.json:
         print_json([each.model_dump(mode="json", exclude={"points", "tasks"}) for each in found])
@@ -142,7 +144,7 @@ def _list(arguments: argparse.Namespace) -> int:
         scores = ", ".join(
             f"{name} {score.share:.1%}" for name, score in each.scores.items() if ":" not in name
         )
-        figures = ", ".join(f"{name} {it.value:.4g}" for name, it in each.figures.items())
+        figures = ", ".join(f"{name} {written(it.value)}" for name, it in each.figures.items())
         told = scores or figures or (f"{each.speed:.1f} tok/s" if each.speed else "")
         state = Cell(each.state, "" if each.state == "done" else "yellow")
         clock = time.strftime("%Y-%m-%d %H:%M", time.localtime(each.started))
@@ -170,6 +172,7 @@ def _show(arguments: argparse.Namespace) -> int:
 def _show_run(run: Run) -> None:
     from llm_studio.bench.coding.published import published
     from llm_studio.bench.compare import described
+    from llm_studio.bench.figures import written
     from llm_studio.bench.record import MEASURES
     from llm_studio.bench.report import told
 
@@ -197,7 +200,9 @@ def _show_run(run: Run) -> None:
     for each in published(run):
         narrate(f"{each.words}\n  {each.url}")
     for name, figure in run.figures.items():
-        say(f"{name}: {figure.value:.4g} (95 %: {figure.low:.4g} to {figure.high:.4g})")
+        say(
+            f"{name}: {written(figure.value)} (95 %: {written(figure.low)} to {written(figure.high)})"
+        )
     for note in run.notes:
         narrate(note)
 
@@ -206,6 +211,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from llm_studio.bench.compare import circumstances, compare
+    from llm_studio.bench.figures import written
 
     results = _results()
     first, second = results.get(arguments.first), results.get(arguments.second)
@@ -220,7 +226,7 @@ def _compare(arguments: argparse.Namespace) -> int:
                Column("SECOND", right=True), Column("×", right=True), Column("P", right=True),
                Column("SECOND IS"))  # fmt: skip
     table(columns, [
-        [each.what, each.measure, f"{each.first:.4g}", f"{each.second:.4g}",
+        [each.what, each.measure, written(each.first), written(each.second),
          f"{each.ratio:.3f}" if each.ratio is not None else "", f"{each.p:.2g}",
          Cell(each.verdict, _VERDICTS[each.verdict])]
         for each in found

@@ -77,6 +77,11 @@ def version() -> str:
     return f"version: {wheel.rpartition('.')[2]} (xllamacpp {wheel})"
 
 
+def build() -> str:
+    """llama.cpp's own number of it, by which other engines name theirs."""
+    return f"b{metadata.version('xllamacpp').rpartition('.')[2]} (xllamacpp)"
+
+
 def _log(text: str) -> None:
     """In one piece, for llama.cpp's threads write there too."""
     with contextlib.suppress(OSError):  # a full disk is no reason to end

@@ -237,8 +237,9 @@ class StudioApp(TerminalApp[None]):
     def leave(self, *, stopped: bool) -> None:
         status = self.view.status
         told = ""
-        if status and status.up and not stopped:
-            told = f"{status.profile} goes on serving at {status.gateway}"
+        if status and status.goes_on and not stopped:
+            does = "loading, to serve" if status.state in ("starting", "loading") else "serving"
+            told = f"{status.profile} goes on {does} at {status.gateway}"
         self.exit(message=Text(told) if told else None)
 
     def _fatal_error(self) -> None:

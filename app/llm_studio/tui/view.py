@@ -85,6 +85,15 @@ class Serving(Told):
         """Whether there is something that could be stopped."""
         return self.state != "stopped" and self.profile is not None
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it serves, or soon will, when nobody looks; what failed does not."""
+        return (
+            self.up
+            and self.state != "stopping"
+            and (self.state != "failed" or self.engine is not None)
+        )
+
 
 @dataclass(frozen=True)
 class Status(Serving):

@@ -147,7 +147,7 @@ class Wishes:
 
     async def _what_becomes(self) -> Answer:
         status, always = self._app.view.status, self._app.settings.on_quit
-        served = _up(status) if status else []
+        served = [each for each in _up(status) if each.goes_on] if status else []
         if not served or not self._app.view.live:
             return Answer("leave")
         if always != "ask":

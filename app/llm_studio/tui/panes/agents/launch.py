@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,14 +92,9 @@ def window_command(agent: str, directory: Path) -> list[str]:
 
 
 async def _window(agent: str, directory: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *window_command(agent, directory),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    told, _ = await process.communicate()
-    if process.returncode:
+    command = window_command(agent, directory)
+    code, told = await _said(*command, complaints=asyncio.subprocess.STDOUT)
+    if code:
         raise StudioError(
             "tmux opened no window", why=told.decode("utf-8", "replace").strip(),
             hint="It must be 3.2 or newer.",
@@ -107,23 +103,30 @@ async def _window(agent: str, directory: Path) -> None:
 
 async def agents_here() -> list[dict[str, Any]]:
     """The agents as this terminal finds them: the studio may have had another PATH."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "llm_studio", "agent", "list", "--json",
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    told, _ = await process.communicate()
-    return list(json.loads(told)) if process.returncode == 0 else []
+    command = (sys.executable, "-m", "llm_studio", "agent", "list", "--json")
+    code, told = await _said(*command, complaints=asyncio.subprocess.DEVNULL)
+    return list(json.loads(told)) if code == 0 else []
 
 
 async def told_by(agent: str, action: str) -> str:
     """What `llm-studio agent ACTION` says of it, its complaints too."""
+    _, told = await _said(*command_for(agent, action), complaints=asyncio.subprocess.STDOUT)
+    return told.decode("utf-8", "replace").rstrip()
+
+
+async def _said(*command: str, complaints: int) -> tuple[int | None, bytes]:
+    """How a command ended, and its words; where nobody waits for it any more, it ends too."""
     process = await asyncio.create_subprocess_exec(
-        *command_for(agent, action),
+        *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stderr=complaints,
     )
-    told, _ = await process.communicate()
-    return told.decode("utf-8", "replace").rstrip()
+    try:
+        told, _ = await process.communicate()
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        raise
+    return process.returncode, told
