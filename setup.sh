@@ -45,7 +45,7 @@ else
         say "Python's venv module is missing. As root:  apt-get install python3-venv; or install uv."
         exit 1
     fi
-    say "Setting up $VENV with $PYTHON: a minute or two, some 80 MB to download …"
+    say "Setting up $VENV with $PYTHON: a minute or two, some 60 MB to download …"
     "$PYTHON" -m venv --clear "$VENV"
     "$VENV/bin/python" -m pip install --quiet --editable .
 fi

@@ -83,6 +83,7 @@ NAMES = [name for shot in SHOTS for name in shot.pictures]
 
 
 def make(names: Collection[str] = NAMES, folder: Path = FOLDER) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home, workstation(Path(home)) as machine:
         for shot in SHOTS:
             if not shot.pictures.keys().isdisjoint(names):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import time
 from typing import Any
 
@@ -36,6 +37,8 @@ INSTALLED = {"claude": "2.1.330", "codex": "0.169.0", "opencode": "1.18.33", "ai
 LOADED = 266
 """Seconds since the model of the pictures serves; it took the 12 before."""
 LOAD = 12
+BEFORE = (20_913 * MiB, 0)
+"""What the model before it held of each GPU."""
 REQUESTS = (
     (247, "/v1/messages", 11_204, 0, 402, 9.71, 31.6),
     (172, "/v1/messages", 11_688, 11_606, 388, 0.31, 31.4),
@@ -99,9 +102,18 @@ def resting(devices: list[dict[str, Any]], loaded: float = 0.0) -> dict[str, Any
     return {**told, "time": time.time(), "engine": None}
 
 
+def _held(index: int, device: dict[str, Any], second: int) -> int:
+    """What engines hold of a GPU: the model before, then this one as it loads, then all of it."""
+    whole: int = device["weights"] + device["context"] + device["compute"]
+    since = second - (PAST - LOADED)
+    if since >= 0:
+        return whole
+    return int(whole * (1 + since / LOAD)) if since >= -LOAD else BEFORE[index]
+
+
 def _card(index: int, device: dict[str, Any], second: int, *, busy: bool) -> GpuSample:
     name, total = GPUS[index]
-    held = device["weights"] + device["context"] + device["compute"]
+    held = _held(index, device, second)
     wave = 4 * math.sin(second / 40 + index)
     share = (96.0, 61.0)[index] if busy else 0.0
     watts, limit = ((262.0, 450.0), (118.0, 300.0))[index]
@@ -150,7 +162,7 @@ def requests() -> list[dict[str, Any]]:
     return [
         request(
             seq, route=route, started=now - ago, seconds=first + answer / speed, profile=SERVED,
-            model=SERVED, client="claude-cli/2.1" if "messages" in route else "curl/8.5",
+            model=SERVED, client="claude-cli/2.1" if "messages" in route else "llm-studio-chat",
             prompt_tokens=prompt, cached_tokens=cached, generated_tokens=answer,
             prompt_speed=1_180.0, first_token=first, speed=speed,
         )
@@ -159,14 +171,14 @@ def requests() -> list[dict[str, Any]]:
 
 
 LOG = """\
-studio info Serve qwen3-32b: glm-flash-q4 is stopped, 20.9 GiB of GPU memory are free again
+studio info Serve qwen3-32b: glm-flash-q4 is stopped, 20.4 GiB of GPU memory are free again
 engine info 0.00.214.557 I srv    load_model: loading model '/data/models/Qwen3-32B-Q4_K_M.gguf'
 engine info 0.00.602.118 I common_fit_params: successfully fit params to free device memory
 engine info 0.00.918.402 I llama_prepare_model_devices: using device CUDA0 (NVIDIA GeForce RTX 4090) - 24144 MiB free
 engine info 0.00.918.410 I llama_prepare_model_devices: using device CUDA1 (NVIDIA GeForce RTX 5070 Ti) - 15883 MiB free
 engine info 0.02.104.771 I load_tensors: offloaded 65/65 layers to GPU
-engine info 0.11.893.340 I llama_context: n_ctx = 40960
-engine info 0.12.204.981 I srv  llama_server: model loaded
+engine info 0.11.093.340 I llama_context: n_ctx = 40960
+engine info 0.11.804.981 I srv  llama_server: model loaded
 studio info qwen3-32b is ready after 12.4 s
 gateway info claude-cli/2.1 asks for qwen3-32b (POST /v1/messages)
 engine info 0.31.118.204 I slot launch_slot_: id  0 | task 0 | processing task, is_child = 0
@@ -179,7 +191,37 @@ gateway info claude-cli/2.1 asks for qwen3-32b (POST /v1/messages)
 engine info 1.46.092.114 I slot   operator(): id  0 | task 403 | cached n_tokens = 11606, memory_seq_rm [11606, end)
 engine info 1.58.756.020 I slot print_timing: id  0 | task 403 |        eval time =   12356.69 ms /   388 tokens (   31.85 ms per token,    31.40 tokens per second)
 engine info 1.58.756.201 I slot      release: id  0 | task 403 | stop processing: n_tokens = 12076, truncated = 0
+gateway info claude-cli/2.1 asks for qwen3-32b (POST /v1/messages)
+engine info 2.37.104.950 I slot   operator(): id  0 | task 792 | cached n_tokens = 12076, memory_seq_rm [12076, end)
+engine info 2.50.873.411 I slot print_timing: id  0 | task 792 | prompt eval time =     341.07 ms /    95 tokens (    3.59 ms per token,   278.53 tokens per second)
+engine info 2.50.873.418 I slot print_timing: id  0 | task 792 |        eval time =   13429.49 ms /   419 tokens (   32.05 ms per token,    31.20 tokens per second)
+engine info 2.50.873.602 I slot      release: id  0 | task 792 | stop processing: n_tokens = 12589, truncated = 0
+gateway info llm-studio-chat asks for qwen3-32b (POST /v1/chat/completions)
+engine info 3.18.531.006 I slot print_timing: id  0 | task 1212 |        eval time =    9906.54 ms /   318 tokens (   31.15 ms per token,    32.10 tokens per second)
+engine info 3.18.531.190 I slot      release: id  0 | task 1212 | stop processing: n_tokens = 959, truncated = 0
+gateway info claude-cli/2.1 asks for qwen3-32b (POST /v1/messages)
+engine info 4.07.020.337 I slot launch_slot_: id  0 | task 1531 | processing task, is_child = 0
 """  # noqa: E501 - as engines write
+_STAMP = re.compile(r"engine \w+ (\d+)\.(\d+)\.(\d+)\.")
+
+
+def log() -> list[tuple[float, str]]:
+    """Its lines, each at the moment that the engine wrote in it. What the studio says comes after
+    such a line, and what the gateway says before the next."""
+    begun = time.time() - LOADED - LOAD
+    lines = LOG.splitlines()
+    stamps = [_STAMP.match(line) for line in lines]
+    moments = [
+        60 * int(stamp[1]) + int(stamp[2]) + int(stamp[3]) / 1000 if stamp else None
+        for stamp in stamps
+    ]
+    told = []
+    for at, line in enumerate(lines):
+        known = moments[at::-1] if line.startswith("studio") else moments[at:]
+        told.append((begun + next((each for each in known if each is not None), 0.0), line))
+    return told
+
+
 OUT_OF_MEMORY = (
     "0.04.311.870 E ggml_backend_cuda_buffer_type_alloc_buffer: "
     "allocating 9866.00 MiB on device 1: cudaMalloc failed: out of memory",
@@ -210,21 +252,39 @@ def benchmarks() -> list[Run]:
                 "host": "gpubox",
                 "cpu": "AMD Ryzen 9 7950X",
                 "image": "llama.cpp:server-cuda13",
+                "image_id": IMAGES[made.stamp.build],
                 "model_file": f"{BENCHED[id_].replace(' ', '-')}.gguf",
             }
         )
-        return made.model_copy(update={"name": BENCHED[id_], "stamp": stamp})
+        begun = time.strftime("%Y%m%d-%H%M%S", time.gmtime(made.started))
+        told = {"id": f"{begun}-{suite}-{id_}", "name": BENCHED[id_], "stamp": stamp}
+        return made.model_copy(update=told)
 
     return [
-        measured(1, "speed", SERVED, 74, speed=33.4, build="b11402"),
-        measured(2, "speed", "glm-flash-q4", 50, speed=96.4, build="b11669"),
-        measured(3, "speed", SERVED, 26, speed=31.9, build="b11669"),
-        measured(4, "humaneval", "glm-flash-q4", 25, right=131, of=164, build="b11669"),
-        measured(5, "humaneval", SERVED, 3, right=143, of=164, build="b11669"),
+        measured(1, "speed", SERVED, 194.3, speed=33.4, build="b11402"),
+        measured(2, "humaneval", "gpt-oss-20b", 191.8, right=126, of=164, build="b11402"),
+        measured(3, "speed", "gpt-oss-120b", 98.6, speed=27.8, build="b11669"),
+        measured(4, "speed", "gpt-oss-20b", 98.2, speed=171.2, build="b11669"),
+        measured(5, "speed", "qwen3-coder-30b-a3b", 97.9, speed=138.6, build="b11669"),
+        measured(6, "speed", "glm-flash-q4", 50.4, speed=96.4, build="b11669"),
+        measured(7, "speed", SERVED, 26.7, speed=31.9, build="b11669"),
+        measured(8, "humaneval", "qwen3-coder-30b-a3b", 26.1, right=138, of=164, build="b11669"),
+        measured(9, "humaneval", "glm-flash-q4", 25.2, right=131, of=164, build="b11669"),
+        measured(10, "humaneval", SERVED, 3.4, right=143, of=164, build="b11669"),
     ]
 
 
-BENCHED = {SERVED: "Qwen3 32B Q4_K_M", "glm-flash-q4": "GLM-4.7 Flash Q4_K_M"}
+REGRESSED = {6: 0}
+"""Which of them is worse than which, by their places."""
+IMAGES = {
+    "b11402": "sha256:9b1e5ac04f37d26b8e70c51f",
+    "b11669": "sha256:4c7d20f1b8a963e5d7f0429c",
+}
+BENCHED = {
+    SERVED: "Qwen3 32B Q4_K_M", "glm-flash-q4": "GLM-4.7 Flash Q4_K_M",
+    "gpt-oss-20b": "gpt-oss 20B MXFP4", "gpt-oss-120b": "gpt-oss 120B F16",
+    "qwen3-coder-30b-a3b": "Qwen3-Coder 30B-A3B Instruct Q4_K_M",
+}  # fmt: skip
 QUESTION = "Write a function that merges overlapping intervals, and say how fast it is."
 THOUGHT = "Sort by start, then walk once. Touching intervals should merge too, I think."
 ANSWER = """\

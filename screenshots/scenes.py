@@ -88,8 +88,9 @@ async def monitor(studio: RecordedStudio, look: Look) -> None:
 async def logs(studio: RecordedStudio, look: Look) -> None:
     await served(studio, look)
     await go_to(look, "logs")
-    await look.until("stop pr")
-    await look.press("up", "up")
+    await look.until("task 1531")
+    await look.press("up", "up", "up", "up")
+    await look.until("318 tokens")
 
 
 @scene
@@ -102,12 +103,13 @@ async def chat(studio: RecordedStudio, look: Look) -> None:
 @scene
 async def bench(studio: RecordedStudio, look: Look) -> None:
     """Results, and one of them closely: slower than under the image before."""
-    tell(studio, *recorded.benchmarks(), regressed={2: 0})
+    tell(studio, *recorded.benchmarks(), regressed=recorded.REGRESSED)
     await served(studio, look)
     await go_to(look, "bench")
     await look.until("143 of 164")
-    await look.press("down", "down")
+    await look.press("down", "down", "down")
     await look.until("speed of qwen3-32b")
+    await look.until("Worse than")
 
 
 @scene
@@ -115,6 +117,7 @@ async def agents(studio: RecordedStudio, look: Look) -> None:
     await served(studio, look)
     await go_to(look, "agents")
     await look.until("answering")
+    await look.until("Claude Code")
 
 
 @bare_scene

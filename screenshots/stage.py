@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, patch
 
 from tests.tui.looking import Look, opened
 from tests.tui.scripted_studio import ScriptedStudio
@@ -37,25 +38,24 @@ class RecordedStudio(ScriptedStudio):
             "/history": recorded.past(self.devices), "/requests": recorded.requests(),
             "/conversations": [listed], "/conversations/c1": told,
             "/conversations/facts": recorded.FACTS,
-            "/agents": recorded.agents(), "/agents/sessions": recorded.sessions(),
+            "/agents/sessions": recorded.sessions(),
         }  # fmt: skip
         if bare:
             self.answers |= {"/conversations": [], "/requests": [], "/agents/sessions": []}
-        begun = time.time() - 278
-        for number, line in enumerate(recorded.LOG.splitlines(), 1):
+        for number, (at, line) in enumerate(recorded.log(), 1):
             source, level, text = line.split(" ", 2)
             self.log.append({
-                "seq": number, "time": begun + number * 11.3, "source": source, "level": level,
-                "text": text,
+                "seq": number, "time": at, "source": source, "level": level, "text": text,
             })  # fmt: skip
 
     def serve(self) -> None:
         """The model of the pictures is loaded, and works on a request."""
+        since = time.time() - recorded.LOADED
         engine = {
-            "kind": "docker", "detail": "llama.cpp b11669, CUDA 13", "since": time.time() - 266,
+            "kind": "docker", "detail": "llama.cpp b11669, CUDA 13", "since": since,
             "adopted": False, "address": "http://127.0.0.1:41873", "instance": "48211",
         }  # fmt: skip
-        self.serves(recorded.SERVED, engine=engine, running=1, since=time.time() - 266)
+        self.serves(recorded.SERVED, engine=engine, running=1, since=since)
         self.tell("sample", recorded.readings(self.devices))
 
     def load(self, progress: float) -> None:
@@ -113,8 +113,10 @@ async def shown(
     await studio.open()
     try:
         os.environ["LLM_STUDIO_MODELS"] = SHOWN_AS
-        async with opened(studio, size=size) as look:
-            yield studio, look
+        found = AsyncMock(return_value=recorded.agents())
+        with patch("llm_studio.tui.panes.agents.pane.agents_here", found):
+            async with opened(studio, size=size) as look:
+                yield studio, look
     finally:
         os.environ["LLM_STUDIO_MODELS"] = str(workstation.home / "models")
         await studio.close()

@@ -46,4 +46,5 @@ async def tour(studio: RecordedStudio, look: Look) -> AsyncIterator[float]:
     await look.press("escape")
     await go_to(look, "agents")
     await look.until("answering")
+    await look.until("Claude Code")
     yield 2.5

@@ -24,3 +24,8 @@ def test_each_kind_has_its_exit_code(kind: type[StudioError], code: int) -> None
 )
 def test_the_nearest_known_word(word: str, among: int, told: str) -> None:
     assert did_you_mean(word, ["context", "contexts", "parallel"], among=among) == told
+
+
+def test_a_sentence_ends_once() -> None:
+    assert StudioError("It failed", why="Why.").sentence == "It failed. Why."
+    assert StudioError("It was told.", hint="Do.").sentence == "It was told. Do."

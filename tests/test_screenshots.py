@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
 from screenshots.__main__ import FOLDER, LABEL, NAMES, make
 from tests import readme
 
@@ -36,6 +37,21 @@ def test_pictures_are_whole_and_labelled_and_need_nothing_else() -> None:
         assert LABEL in str(title)
         assert not re.search(r"href|url\(|@import|@font-face|<script|<image", text), path
     assert sum(path.stat().st_size for path in KEPT) < 4 << 20
+
+
+SHOWN = {
+    "agents": "Claude Code", "bench": "Worse than", "chat": "become one", "failure": "no room",
+    "first-steps": "Try the demo model", "loading": "loading", "logs": "318 tokens",
+    "model-picker": "Which model?", "models": "weights", "monitor": "messages",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_no_picture_was_taken_too_early(path: Path) -> None:
+    text = "".join(ElementTree.fromstring(path.read_text()).itertext())
+    assert "Looking for" not in text
+    scene = re.sub("-(dark|light)(-narrow)?$", "", path.stem)
+    assert scene == "tour" or SHOWN[scene] in text
 
 
 def test_the_maker_draws_the_running_program(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ class StudioError(Exception):
     @property
     def sentence(self) -> str:
         """All of it in one line."""
-        return " ".join(filter(None, (f"{self.what}.", self.why, self.hint)))
+        what = self.what if self.what.endswith((".", "?", "…")) else f"{self.what}."
+        return " ".join(filter(None, (what, self.why, self.hint)))
 
 
 class UsageError(StudioError):

@@ -29,3 +29,4 @@ def test_one_token_has_no_speed() -> None:
 )
 def test_figures_are_written_as_people_read_them(value: float, told: str) -> None:
     assert written(value) == told
+    assert "e+" not in written(value, 2)

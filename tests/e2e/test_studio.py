@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import httpx
 import pytest
 from tests.e2e.conftest import BOTH
 from tests.e2e.seen import until_gone
 from tests.e2e.user import User, chat
+from tests.standins.nvml import FakeDriver
 
 
 @pytest.mark.parametrize("kind", BOTH)
@@ -54,6 +56,15 @@ def test_a_studio_that_ends_leaves_the_model_to_the_next(user: User) -> None:
         assert chat(gateway).json()["model"] == "one"
     user.ok("shutdown", "--stop-model")
     assert not engine.alive
+
+
+def test_a_gpu_that_the_engine_does_not_use_is_told(user: User, tmp_path: Path) -> None:
+    """The server inside the wheel knows no CUDA: what was planned for a GPU is not on it."""
+    user.environment |= FakeDriver(tmp_path / "driver", lines=["count 1"]).environment
+    assert "GPU 0" in user.ok("show", "one").out
+    user.ok("up", "one")
+    assert "on the processor alone" in user.status()["detail"]
+    assert "on the processor alone" in user.ok("logs").out
 
 
 def test_a_model_that_cannot_be_served_leaves_the_present_one_alone(user: User) -> None:

@@ -1,4 +1,4 @@
-"""Setting up a checkout: who only runs the program gets the program, and is told what is missing."""
+"""Setting up a checkout: who runs the program gets the program, and is told what is missing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _set_up(tmp_path: Path, python: str) -> subprocess.CompletedProcess[str]:
     _program(bin_ / "uv", f"mkdir -p {venv}/bin && cp {tmp_path}/python {venv}/bin/python")
     return subprocess.run(
         ["sh", str(ROOT / "setup.sh")], cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={**os.environ, "PATH": str(bin_), "VENV": str(venv), "PYTHON": str(tmp_path / "python")},
+        env={**os.environ, "PATH": str(bin_), "VENV": str(venv), "PYTHON": f"{tmp_path}/python"},
     )  # fmt: skip
 
 

@@ -53,11 +53,18 @@ def circumstances(first: Run, second: Run) -> list[str]:
     ):  # fmt: skip
         one, two = (getattr(run.stamp, name) for run in (first, second))
         if one != two:
-            told.append(f"{title}: {one or 'none'} → {two or 'none'}")
+            told.append(f"{title}: {_plain(one)} → {_plain(two)}")
     for word, run in (("first", first), ("second", second)):
         if run.disturbed:
             told.append(f"the {word} was measured beside other load")
     return told
+
+
+def _plain(value: str | list[str]) -> str:
+    """An id as Docker shortens it, a list as its parts."""
+    if isinstance(value, list):
+        value = ", ".join(value)
+    return (value[:19] if value.startswith("sha256:") else value) or "none"
 
 
 def _speeds(first: Run, second: Run) -> list[Difference]:

@@ -18,8 +18,9 @@ Z95 = 1.959963984540054
 
 
 def written(value: float, digits: int = 4) -> str:
-    """A figure as people read it: thousands in full, what is small in so many digits."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+    """A figure as people read it: what is large in full, what is small in so many digits."""
+    whole = abs(value) >= min(10**digits, 1000)
+    return f"{value:,.0f}" if whole else f"{value:.{digits}g}"
 
 
 def quantile(values: Sequence[float], part: float) -> float:

@@ -80,7 +80,8 @@ def _of(run: Run) -> list[str]:
     if run.figures:
         parts += ["", "| figure | value | 95 % interval | of |", "| --- | --: | --- | --: |"]
         parts += [
-            f"| {_cell(name)} | {written(f.value)} | {written(f.low)} to {written(f.high)} | {f.of} |"
+            f"| {_cell(name)} | {written(f.value)} | {written(f.low)} to {written(f.high)} "
+            f"| {f.of} |"
             for name, f in run.figures.items()
         ]
     for source in sorted({point.source for point in run.points}, reverse=True):

@@ -121,7 +121,7 @@ class Speed:
                 self.notes.append(f"no more users at a time were tried: {why}")
                 return
             before, count = point, count * 2
-        self.notes.append(f"no more than {todo.most_users} users at a time were tried")
+        self.notes.append(f"more than {todo.most_users} at a time were not tried")
 
     async def _crowd(self, point: Point, todo: Plan) -> Point:
         answers: list[Answer] = []

@@ -200,9 +200,8 @@ def _show_run(run: Run) -> None:
     for each in published(run):
         narrate(f"{each.words}\n  {each.url}")
     for name, figure in run.figures.items():
-        say(
-            f"{name}: {written(figure.value)} (95 %: {written(figure.low)} to {written(figure.high)})"
-        )
+        interval = f"{written(figure.low)} to {written(figure.high)}"
+        say(f"{name}: {written(figure.value)} (95 %: {interval})")
     for note in run.notes:
         narrate(note)
 
@@ -231,6 +230,8 @@ def _compare(arguments: argparse.Namespace) -> int:
          Cell(each.verdict, _VERDICTS[each.verdict])]
         for each in found
     ])  # fmt: skip
+    if all(each.verdict == "too few" for each in found):
+        narrate("Too few repetitions to tell: `--quick` makes no more. Measure without it.")
     return 0
 
 

@@ -79,7 +79,8 @@ class Access:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         bodied = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         if bodied and kind != "application/json":
-            return 415, "The body must be application/json", ""
+            hint = "Send `Content-Type: application/json`; curl's `--json` does."
+            return 415, "The body must be application/json", hint
         return None
 
 

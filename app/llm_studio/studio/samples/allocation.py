@@ -15,6 +15,7 @@ from llm_studio.schema import DeviceSplit
 from llm_studio.text import untrusted_line
 
 MiB = 1 << 20
+HOST = "Host"
 MOST = 64
 """Devices; more are no devices but a log that was made to look so."""
 _PARTS = {"weights": 0, "context": 1, "recurrent": 1, "compute": 2, "output": 2}
@@ -58,11 +59,16 @@ class Allocation:
             return [_split(name, *parts) for name, parts in self._buffers.items()]
         return list(self._table.values())
 
+    @property
+    def on_host_alone(self) -> bool:
+        """Whether it is told where all of it is, and none of it is on a GPU."""
+        return {each.device for each in self.devices} == {HOST}
+
 
 def _device(name: str) -> str:
     """The device that a buffer is on: pinned and plain host memory is no GPU's."""
     if name.startswith("CPU") or name.endswith("_Host"):
-        return "Host"
+        return HOST
     return untrusted_line(name.removesuffix("_Mapped"))
 
 

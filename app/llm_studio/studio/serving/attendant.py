@@ -24,6 +24,9 @@ from llm_studio.studio.serving.state import EngineState, Failure, Phase, Progres
 
 DRAIN_LIMIT = 30.0
 STOP_GRACE = 10.0
+ON_PROCESSOR = (
+    "it computes on the processor alone, for its engine found no GPU; `llm-studio doctor` says why"
+)
 
 Memory = Mapping[str, int]
 """Bytes, by GPU; the host's under ""."""
@@ -41,6 +44,8 @@ class Prepared:
     """Bytes of all files that it loads."""
     note: str = ""
     """What users should know of it while it serves."""
+    on_gpus: bool = False
+    """Whether it was planned for GPUs, all or in part."""
 
 
 class Failed(StudioError):
@@ -117,6 +122,9 @@ class Attendant:
         self._note(job, Phase.LOADING, Progress("loading the model"))
         await self.until_ready(now, job, prepared.aliases, prepared.size)
         now.idle, now.note = prepared.idle_seconds, prepared.note
+        if prepared.on_gpus and now.follower.allocation.on_host_alone:
+            now.note = "; ".join(filter(None, (now.note, ON_PROCESSOR)))
+            self.say(f"{id_}: {ON_PROCESSOR}", "warning")
         after = await asyncio.to_thread(self._free)
         now.held = {gpu: max(size - after.get(gpu, 0), 0) for gpu, size in before.items()}
         self._loaded(launch, now.follower.allocated, now.held)

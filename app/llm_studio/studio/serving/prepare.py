@@ -67,6 +67,7 @@ class Preparation:
             seconds(idle) if idle else None,
             plan.size,
             note=f"on trial: {told(trial)}" if (trial := self._trials.get(id_)) else "",
+            on_gpus=plan.fit is not None and plan.fit.verdict not in (Verdict.CPU, Verdict.TOO_BIG),
         )
 
     def _somebody_elses(self, plan: Plan) -> Prepared:
