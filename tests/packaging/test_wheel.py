@@ -60,6 +60,7 @@ def test_the_source_builds_the_same_wheel(built: Path, wheel: Path, tmp_path: Pa
     kept = ("README.md", "LICENSE", "CHANGELOG.md", "packaging/llm-studio.service")
     for name in (*kept, "screenshots/tour-dark.svg"):
         assert (source / name).is_file(), name
+    assert not (source / "tests").exists()
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "--directory", "out"]
     subprocess.run(command, cwd=source, check=True, capture_output=True)
     (again,) = (source / "out").glob("*.whl")

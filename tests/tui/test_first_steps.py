@@ -53,10 +53,26 @@ async def test_the_demo_model(bare: ScriptedStudio) -> None:
         await look.press("D")
         await look.until(lambda: bare.asked("POST", "/switch") == [{"model": "demo"}])
         bare.serves("demo")
+        bare.job("j1", "done", title="Serve demo")
         await look.until("● ready  demo")
+        await look.until("Write a message")  # one key, and one chats with it
+        await look.press("escape", "1")
         await look.until("PROFILE")
         await look.press("D")  # where something is served, a slip does nothing
     assert len(bare.asked("POST", "/switch")) == 1
+
+
+async def test_who_went_elsewhere_while_the_demo_loads_stays_there(bare: ScriptedStudio) -> None:
+    async with opened(bare) as look:
+        await look.until("Try the demo model")
+        await look.press("D")
+        await look.until(lambda: bare.asked("POST", "/switch"))
+        await look.press("3")
+        bare.serves("demo")
+        bare.job("j1", "done", title="Serve demo")
+        await look.until("demo is ready")
+        assert look.app.pane is not None
+        assert look.app.pane.id == "pane-logs"
 
 
 async def test_no_demo_where_it_is_not_listed(bare: ScriptedStudio) -> None:

@@ -94,12 +94,14 @@ def _run(words: list[str]) -> int:
         done: int | None = module.quick(rest)
         if done is not None:
             return done
-    import argparse
+    from argparse import RawDescriptionHelpFormatter
 
-    parser = argparse.ArgumentParser(
+    from llm_studio.cli.parser import Parser
+
+    parser = Parser(
         prog=f"llm-studio {command.name}",
         description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     module.options(parser)

@@ -13,7 +13,7 @@ from typing import Any
 
 from llm_studio.cli.output import Cell, Column, print_json, say, styled, table
 from llm_studio.cli.studio import connect
-from llm_studio.errors import UsageError
+from llm_studio.errors import NotFound, UsageError, did_you_mean
 from llm_studio.text import untrusted_line
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -40,6 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
     page = connect().ask(
         "GET", f"/history?from={-since}&resolution={resolution}&series={series}", timeout=60
     )
+    if arguments.series and page["known"] and not page["series"]:
+        word = ", ".join(arguments.series)
+        known = sorted(page["known"])
+        raise NotFound(
+            f"There is no series {untrusted_line(word)!r}",
+            hint=did_you_mean(word, known) or f"There are: {', '.join(known)}.",
+        )
     if arguments.json:
         print_json(page)
     elif arguments.csv:

@@ -20,9 +20,17 @@ class Wishes:
     def __init__(self, app: StudioApp) -> None:
         self._app = app
         self._mine: set[str] = set()
+        self._to_chat: tuple[str, str] | None = None
+        """A load after which the chat is shown, and the pane where it was wished for."""
 
-    async def load(self, id_: str, *, beside: bool = False) -> None:
-        """Serve a profile; if requests run on the present one, they are asked about first."""
+    async def try_out(self, id_: str) -> None:
+        """Serve a profile, and show the chat once it is ready."""
+        job, pane = await self.load(id_), self._app.pane
+        self._to_chat = (job, pane.id or "") if job and pane else None
+
+    async def load(self, id_: str, *, beside: bool = False) -> str:
+        """Serve a profile; if requests run on the present one, they are asked about first. The
+        job's id, where there is one."""
         status = await self._status()
         ends = not beside and status.profile not in (None, id_)
         if ends and status.running and all(each.profile != id_ for each in status.beside):
@@ -39,13 +47,15 @@ class Wishes:
                 )
             )
             if not answer.id:
-                return
+                return ""
         body = {"model": id_, "beside": True} if beside else {"model": id_}
         answered = await self._app.wire.ask("POST", "/switch", body)
-        if answered["job"]:
-            self._mine.add(answered["job"]["id"])
-        else:
+        if not answered["job"]:
             self._app.tell(f"{id_} is served already")
+            return ""
+        job = str(answered["job"]["id"])
+        self._mine.add(job)
+        return job
 
     async def stop(self, id_: str = "") -> bool:
         """Stop one profile, or all; whether it was done."""
@@ -111,6 +121,9 @@ class Wishes:
                 self._app.tell(f"{job.title}: {what}", severity="error")
         elif job.state == "done" and job.kind == "switch":
             self._app.tell(f"{job.title.removeprefix('Serve ')} is ready")
+            pane, dialogs = self._app.pane, len(self._app.screen_stack) > 1
+            if pane and (job.id, pane.id) == self._to_chat and not dialogs:
+                self._app.action_show("chat")  # who went elsewhere meanwhile stays there
         elif job.state == "done" and job.kind == "download":
             self._app.tell(f"{job.title.removeprefix('Get ')} is here")
         elif job.state == "done" and job.kind == "bench":

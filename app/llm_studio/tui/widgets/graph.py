@@ -32,20 +32,21 @@ def drawn(
     bits = [[0] * width for _ in range(height)]
     roles: list[list[Role]] = [[""] * width for _ in range(height)]
     for line in lines:
-        before: float | None = None
+        before: int | None = None
         for column in range(min(2 * width, len(line.spans))):
             span = line.spans[column]
             if span is None:
                 before = None
                 continue
-            low, high = span
-            if before is not None:  # a curve has no holes where it climbs
-                low, high = min(low, before), max(high, before)
-            for dot in range(_dot(low, top, height), _dot(high, top, height) + 1):
+            low, high = (_dot(value, top, height) for value in span)
+            end = (low + high) // 2
+            if before is not None:  # a curve has no holes where it climbs or falls
+                low, high = min(low, before + 1), max(high, before - 1)
+            for dot in range(low, high + 1):
                 row, bit = height - 1 - dot // 4, 3 - dot % 4
                 bits[row][column // 2] |= _DOTS[column % 2][bit]
                 roles[row][column // 2] = line.role
-            before = (span[0] + span[1]) / 2
+            before = end
     return [_row(bits[row], roles[row], cursor) for row in range(height)]
 
 

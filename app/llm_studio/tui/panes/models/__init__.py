@@ -34,7 +34,10 @@ ACTIONS = (
         "models.hub", "G", "Search the hub",
         "Find a repository by words, and download one of its quantisations.",
     ),
-    Action("models.demo", "D", "Try the demo model", "Serve a script that needs no download."),
+    Action(
+        "models.demo", "D", "Try the demo model",
+        "Serve a script that needs no download, and chat with it.",
+    ),
     Action(
         "models.back", "escape", "Cancel, or clear",
         "Clear the filter, or what is tried out; else cancel the load that runs. Where there is "

@@ -149,7 +149,7 @@ class Acting(Pane):
             self.studio.do(self.studio.wishes.stop(self.id_))
 
     def action_demo(self) -> None:
-        self.studio.do(self.studio.wishes.load(DEMO))
+        self.studio.do(self.studio.wishes.try_out(DEMO))
 
     # Fetching
 
