@@ -143,9 +143,11 @@ async def test_a_load_that_fails_is_told_with_the_log_on_demand(studio: Scripted
             "cause": "memory", "what": "Out of memory", "why": "", "hint": "Use less.",
             "exit_code": 1, "out_of_memory": True, "last_lines": ["cudaMalloc failed"],
         })  # fmt: skip
-        studio.job("j1", "failed", error="Out of memory. GPU 0 was full.", hint="Use less context.")
+        studio.job(
+            "j1", "failed", error="Out of memory. GPU 0 was full.", hint="Use less `context`."
+        )
         await look.until("✗ Out of memory")
-        assert "→ Use less context." in look.text
+        assert "→ Use less context." in look.text  # what is to be typed is bold instead
         assert "cudaMalloc" not in look.text
         await look.press("d")
         await look.until("cudaMalloc failed")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -142,6 +143,12 @@ class Ask(Dialog):
         self.dismiss(Answer(event.value.strip()))
 
 
+def _typed(text: str) -> Iterator[str | tuple[str, str]]:
+    """What is to be typed stands out, in place of its quotes."""
+    for at, part in enumerate(re.split(r"`([^`\n]+)`", text)):
+        yield (part, "bold $accent") if at % 2 else part
+
+
 class Trouble(Dialog):
     """What happened, why, and what to do next; the rest on demand."""
 
@@ -162,7 +169,7 @@ class Trouble(Dialog):
             if error.why:
                 yield Static(Content(error.why))
             if error.hint:
-                yield Static(Content.assemble(("→ ", "$accent"), error.hint))
+                yield Static(Content.assemble(("→ ", "$accent"), *_typed(error.hint)))
             if self._details:
                 with VerticalScroll(id="details"):
                     yield Static(Content(self._details), classes="quiet last")
