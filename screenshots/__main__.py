@@ -20,7 +20,7 @@ from screenshots.tour import tour
 FOLDER = Path(__file__).parent
 WIDE, NARROW = (140, 42), (80, 24)
 PALETTES = {"dark": colours.DARK, "light": colours.LIGHT}
-LABEL = "recorded data"
+LABEL = "example data"
 
 
 @dataclass(frozen=True, slots=True)

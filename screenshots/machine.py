@@ -1,7 +1,7 @@
 """The workstation of the pictures: its GPUs, its models, and what they measured.
 
 What is planned for it (sizes, fit, memory, commands) is the program's own work, on model files of
-true layout whose weights are a hole in the file. Readings and speeds are recorded, and the
+true layout whose weights are a hole in the file. Readings and speeds are made up, and the
 pictures say so.
 """
 

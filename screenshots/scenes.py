@@ -11,10 +11,10 @@ from tests.tui.looking import Look
 
 from llm_studio.tui.panes import PANES
 from llm_studio.tui.widgets.listing import Listing
-from screenshots import recorded
-from screenshots.stage import RecordedStudio
+from screenshots import example
+from screenshots.stage import ExampleStudio
 
-Play = Callable[[RecordedStudio, Look], Awaitable[None]]
+Play = Callable[[ExampleStudio, Look], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ async def go_to(look: Look, pane: str) -> None:
     await look.until(lambda: look.app.pane is not None and look.app.pane.id == f"pane-{pane}")
 
 
-async def served(studio: RecordedStudio, look: Look) -> None:
+async def served(studio: ExampleStudio, look: Look) -> None:
     studio.serve()
-    await look.until(f"● ready  {recorded.SERVED}")
+    await look.until(f"● ready  {example.SERVED}")
     await look.until("31.")
 
 
@@ -70,22 +70,22 @@ async def choose(look: Look, profile: str) -> None:
 
 
 @scene
-async def models(studio: RecordedStudio, look: Look) -> None:
+async def models(studio: ExampleStudio, look: Look) -> None:
     await served(studio, look)
-    await choose(look, recorded.SERVED)
+    await choose(look, example.SERVED)
 
 
 @scene
-async def monitor(studio: RecordedStudio, look: Look) -> None:
+async def monitor(studio: ExampleStudio, look: Look) -> None:
     await served(studio, look)
     await go_to(look, "monitor")
-    studio.tell("sample", recorded.readings(studio.devices))
+    studio.tell("sample", example.readings(studio.devices))
     await look.until("RTX 5070 Ti")
     await look.until("messages")
 
 
 @scene
-async def logs(studio: RecordedStudio, look: Look) -> None:
+async def logs(studio: ExampleStudio, look: Look) -> None:
     await served(studio, look)
     await go_to(look, "logs")
     await look.until("task 1531")
@@ -94,16 +94,16 @@ async def logs(studio: RecordedStudio, look: Look) -> None:
 
 
 @scene
-async def chat(studio: RecordedStudio, look: Look) -> None:
+async def chat(studio: ExampleStudio, look: Look) -> None:
     await served(studio, look)
     await go_to(look, "chat")
     await look.until("become one")
 
 
 @scene
-async def bench(studio: RecordedStudio, look: Look) -> None:
+async def bench(studio: ExampleStudio, look: Look) -> None:
     """Results, and one of them closely: slower than under the image before."""
-    tell(studio, *recorded.benchmarks(), regressed=recorded.REGRESSED)
+    tell(studio, *example.benchmarks(), regressed=example.REGRESSED)
     await served(studio, look)
     await go_to(look, "bench")
     await look.until("143 of 164")
@@ -113,7 +113,7 @@ async def bench(studio: RecordedStudio, look: Look) -> None:
 
 
 @scene
-async def agents(studio: RecordedStudio, look: Look) -> None:
+async def agents(studio: ExampleStudio, look: Look) -> None:
     await served(studio, look)
     await go_to(look, "agents")
     await look.until("answering")
@@ -121,34 +121,34 @@ async def agents(studio: RecordedStudio, look: Look) -> None:
 
 
 @bare_scene
-async def first_steps(studio: RecordedStudio, look: Look) -> None:
+async def first_steps(studio: ExampleStudio, look: Look) -> None:
     await look.until("No model of yours is here yet")
-    studio.tell("sample", recorded.resting(studio.devices))
+    studio.tell("sample", example.resting(studio.devices))
     await look.until("GPU 24.0")
 
 
 @scene
-async def loading(studio: RecordedStudio, look: Look) -> None:
+async def loading(studio: ExampleStudio, look: Look) -> None:
     studio.load(0.63)
     await look.until("loading 63%")
-    await choose(look, recorded.SERVED)
+    await choose(look, example.SERVED)
 
 
 @scene
-async def failure(studio: RecordedStudio, look: Look) -> None:
+async def failure(studio: ExampleStudio, look: Look) -> None:
     """A load that ran out of memory, the cause, and what to change."""
-    await choose(look, recorded.SERVED)
-    studio.tell("sample", recorded.resting(studio.devices))
+    await choose(look, example.SERVED)
+    studio.tell("sample", example.resting(studio.devices))
     studio.becomes(
-        state="failed", profile=recorded.SERVED, desired=recorded.SERVED,
-        failure=recorded.failure(), since=time.time() - 3,
+        state="failed", profile=example.SERVED, desired=example.SERVED,
+        failure=example.failure(), since=time.time() - 3,
     )  # fmt: skip
     await look.until("✗ failed")
     await look.press("F")
 
 
 @scene
-async def model_picker(studio: RecordedStudio, look: Look) -> None:
+async def model_picker(studio: ExampleStudio, look: Look) -> None:
     await served(studio, look)
     await look.press("m")
     await look.until("Which model?")

@@ -1,4 +1,4 @@
-"""The terminal UI itself, on a studio that tells what was recorded; and its screen as a frame."""
+"""The terminal UI itself, on a studio of made-up readings; and its screen as a frame."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from tests.tui.scripted_studio import ScriptedStudio
 from textual._compositor import LayoutUpdate
 
 from llm_studio.engines.line_meaning import meaning_of
-from screenshots import recorded
+from screenshots import example
 from screenshots.machine import SHOWN_AS, Workstation
 from screenshots.svg import Frame, spans_of
 
 HOST = "gpubox"
 
 
-class RecordedStudio(ScriptedStudio):
-    """Answers what the recorded workstation would; `bare` is one that has no model yet."""
+class ExampleStudio(ScriptedStudio):
+    """Answers what the workstation of the pictures would; `bare` is one that has no model yet."""
 
     def __init__(self, path: Path, workstation: Workstation, *, bare: bool = False) -> None:
         super().__init__(path)
         self._workstation = workstation
         self.profiles = workstation.listing(bare=bare)
         self.files = [] if bare else workstation.files()
-        self.devices = workstation.one(recorded.SERVED, None, None)["devices"]
-        told, listed = recorded.talk()
+        self.devices = workstation.one(example.SERVED, None, None)["devices"]
+        told, listed = example.talk()
         self.answers |= {
-            "/history": recorded.past(self.devices), "/requests": recorded.requests(),
+            "/history": example.past(self.devices), "/requests": example.requests(),
             "/conversations": [listed], "/conversations/c1": told,
-            "/conversations/facts": recorded.FACTS,
-            "/agents/sessions": recorded.sessions(),
+            "/conversations/facts": example.FACTS,
+            "/agents/sessions": example.sessions(),
         }  # fmt: skip
         if bare:
             self.answers |= {"/conversations": [], "/requests": [], "/agents/sessions": []}
-        for number, (at, line) in enumerate(recorded.log(), 1):
+        for number, (at, line) in enumerate(example.log(), 1):
             source, level, text = line.split(" ", 2)
             self.log.append({
                 "seq": number, "time": at, "source": source, "level": level, "text": text,
@@ -50,19 +50,19 @@ class RecordedStudio(ScriptedStudio):
 
     def serve(self) -> None:
         """The model of the pictures is loaded, and works on a request."""
-        since = time.time() - recorded.LOADED
+        since = time.time() - example.LOADED
         engine = {
             "kind": "docker", "detail": "llama.cpp b11669, CUDA 13", "since": since,
             "adopted": False, "address": "http://127.0.0.1:41873", "instance": "48211",
         }  # fmt: skip
-        self.serves(recorded.SERVED, engine=engine, running=1, since=since)
-        self.tell("sample", recorded.readings(self.devices))
+        self.serves(example.SERVED, engine=engine, running=1, since=since)
+        self.tell("sample", example.readings(self.devices))
 
     def load(self, progress: float) -> None:
         """The model of the pictures is on its way."""
-        id_ = recorded.SERVED
+        id_ = example.SERVED
         self.job("j1", "running", title=f"Serve {id_}", fraction=progress)
-        self.tell("sample", recorded.resting(self.devices, progress))
+        self.tell("sample", example.resting(self.devices, progress))
         self.becomes(
             state="loading", profile=id_, desired=id_, stage="loading the weights",
             progress=progress, since=time.time() - 12 * progress,
@@ -85,7 +85,7 @@ class RecordedStudio(ScriptedStudio):
 
 @contextmanager
 def workstation(home: Path) -> Iterator[Workstation]:
-    """The recorded workstation in a folder of its own; nothing of the user's is read."""
+    """The workstation of the pictures, in a folder of its own; nothing of the user's is read."""
     before, name = dict(os.environ), socket.gethostname
     for key in [each for each in os.environ if each.startswith(("LLM_STUDIO_", "XDG_", "SSH_"))]:
         del os.environ[key]
@@ -107,13 +107,13 @@ def workstation(home: Path) -> Iterator[Workstation]:
 @asynccontextmanager
 async def shown(
     workstation: Workstation, *, size: tuple[int, int], bare: bool
-) -> AsyncIterator[tuple[RecordedStudio, Look]]:
+) -> AsyncIterator[tuple[ExampleStudio, Look]]:
     path = workstation.home / "state" / "studio.sock"
-    studio = RecordedStudio(path, workstation, bare=bare)
+    studio = ExampleStudio(path, workstation, bare=bare)
     await studio.open()
     try:
         os.environ["LLM_STUDIO_MODELS"] = SHOWN_AS
-        found = AsyncMock(return_value=recorded.agents())
+        found = AsyncMock(return_value=example.agents())
         with patch("llm_studio.tui.panes.agents.pane.agents_here", found):
             async with opened(studio, size=size) as look:
                 yield studio, look

@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator
 
 from tests.tui.looking import Look
 
-from screenshots import recorded
+from screenshots import example
 from screenshots.scenes import go_to, selected, served
-from screenshots.stage import RecordedStudio
+from screenshots.stage import ExampleStudio
 
 
-async def tour(studio: RecordedStudio, look: Look) -> AsyncIterator[float]:
+async def tour(studio: ExampleStudio, look: Look) -> AsyncIterator[float]:
     """After each step, for how many seconds it is to be seen."""
-    studio.tell("sample", recorded.resting(studio.devices))
+    studio.tell("sample", example.resting(studio.devices))
     await look.until("VRAM 0.4")
-    async for _ in selected(look, recorded.SERVED):
+    async for _ in selected(look, example.SERVED):
         yield 0.35
     await look.until("█ weights")
     yield 1.6
@@ -30,14 +30,14 @@ async def tour(studio: RecordedStudio, look: Look) -> AsyncIterator[float]:
         studio.load(percent / 100)
         await look.until(f"loading {percent}%")
         yield 0.45
-    studio.job("j1", "done", title=f"Serve {recorded.SERVED}", ended=0.0)
+    studio.job("j1", "done", title=f"Serve {example.SERVED}", ended=0.0)
     await served(studio, look)
     yield 2.0
     look.app.clear_notifications()
     await go_to(look, "monitor")
     await look.until("messages")
-    for second in range(recorded.PAST - 5, recorded.PAST):
-        studio.tell("sample", recorded.readings(studio.devices, second))
+    for second in range(example.PAST - 5, example.PAST):
+        studio.tell("sample", example.readings(studio.devices, second))
         await look.pilot.pause(0.2)
         yield 0.8
     await go_to(look, "chat")

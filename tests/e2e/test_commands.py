@@ -158,3 +158,13 @@ def test_jobs_are_listed_and_outlive_the_studio(user: User) -> None:
     user.ok("status")
     (line,) = user.ok("jobs").out.splitlines()[1:]
     assert line.split("\t")[1:3] == ["Serve one", "done"]
+
+
+def test_the_last_lines_of_one_source_are_found_among_those_of_others(user: User) -> None:
+    user.ok("up", "one")
+    user.ok("chat", "--max-tokens", "2", "Hello")
+    assert "studio" not in user.ok("logs", "-n", "3").out
+    told = user.ok("logs", "-n", "2", "--source", "studio").out.splitlines()
+    assert len(told) == 2
+    assert all(line.split()[1] == "studio" for line in told)
+    assert "one is ready" in told[-1]

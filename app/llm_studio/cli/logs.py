@@ -12,6 +12,7 @@ import select
 import sys
 import threading
 import time
+from collections import deque
 from typing import Any
 
 from llm_studio.cli.output import narrate, say, styled
@@ -36,9 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.follow:
         threading.Thread(target=_end_with_the_reader, daemon=True).start()
     client = connect()
-    since = -max(min(arguments.lines, 50_000), 1)
+    count = max(min(arguments.lines, 50_000), 1)
     try:
-        page = client.ask("GET", f"/logs?since={since}&limit={PAGE}")
+        if arguments.source:
+            page = _last_from(arguments.source, count, client)
+        else:
+            page = client.ask("GET", f"/logs?since={-count}&limit={PAGE}")
     except Unreachable as error:
         files = load_settings().paths.state / "logs"
         if files.exists():
@@ -55,6 +59,17 @@ def run(arguments: argparse.Namespace) -> int:
             page = _of_the_next(client)
         _show(page, arguments)
     return 0
+
+
+def _last_from(source: str, count: int, client: Client) -> dict[str, Any]:
+    """So many lines of one source, however many others lie between."""
+    lines: deque[dict[str, Any]] = deque(maxlen=count)
+    page = dict(client.ask("GET", f"/logs?since=0&limit={PAGE}"))
+    lines.extend(each for each in page["lines"] if each["source"] == source)
+    while len(page["lines"]) == PAGE:
+        page = dict(client.ask("GET", f"/logs?since={page['last']}&limit={PAGE}"))
+        lines.extend(each for each in page["lines"] if each["source"] == source)
+    return {**page, "lines": list(lines)}
 
 
 def _of_the_next(client: Client) -> dict[str, Any]:

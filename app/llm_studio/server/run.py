@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvicorn
 
+from llm_studio import __version__
 from llm_studio.engines.registry import create_engines
 from llm_studio.errors import StudioError
 from llm_studio.place import socket_path
@@ -23,18 +24,22 @@ from llm_studio.server.impatient import ImpatientProtocol
 from llm_studio.server.security import LOOPBACK, is_loopback
 from llm_studio.server.token import gateway_key_of, token_of
 from llm_studio.settings import Settings
+from llm_studio.studio.release import taken_over
 from llm_studio.studio.studio import Studio
 
 
 async def run(settings: Settings, ready: Callable[[Studio], None]) -> None:
     """Serve until told to end; `ready` is called once everything answers."""
+    state = settings.paths.state
+    kept = taken_over(state, __version__)
     studio = Studio(settings, create_engines(settings))
+    if kept is not None:
+        studio.log.add(f"another release was here; what it wrote is kept in {kept}")
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # a closed terminal ends no studio
-    state = settings.paths.state
     gateway = Gateway(
         studio.reception,
         records=studio.requests.add,
