@@ -32,21 +32,20 @@ def drawn(
     bits = [[0] * width for _ in range(height)]
     roles: list[list[Role]] = [[""] * width for _ in range(height)]
     for line in lines:
-        before: int | None = None
+        before: tuple[int, int] | None = None
         for column in range(min(2 * width, len(line.spans))):
             span = line.spans[column]
             if span is None:
                 before = None
                 continue
-            low, high = (_dot(value, top, height) for value in span)
-            end = (low + high) // 2
+            dots = low, high = _dot(span[0], top, height), _dot(span[1], top, height)
             if before is not None:  # a curve has no holes where it climbs or falls
-                low, high = min(low, before + 1), max(high, before - 1)
+                low, high = min(low, before[1] + 1), max(high, before[0] - 1)
             for dot in range(low, high + 1):
                 row, bit = height - 1 - dot // 4, 3 - dot % 4
                 bits[row][column // 2] |= _DOTS[column % 2][bit]
                 roles[row][column // 2] = line.role
-            before = end
+            before = dots
     return [_row(bits[row], roles[row], cursor) for row in range(height)]
 
 

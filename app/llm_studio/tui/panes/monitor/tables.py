@@ -20,15 +20,17 @@ def request_rows(requests: Sequence[Mapping[str, Any]], width: int) -> list[list
     wide = width >= WIDE
     head = f"{'ago':>6}  {'request':<{ROUTE[wide]}}"
     head += f"{'prompt':>8}{'cached':>8}{'answer':>8}{'first':>9}{'tok/s':>8}  "
-    head += f"{'client':<14}profile" if wide else ""
+    names = min(max(width - 99, 13), 24)  # of clients; what is left is for profiles
+    head += f"{'client':<{names + 1}}profile" if wide else ""
     rows: list[list[Part]] = [[(head, "dim")]]
     if not requests:
         rows.append([("        no request yet", "dim")])
-    rows += [_request(each, wide) for each in reversed(requests)]
+    rows += [_request(each, names if wide else 0) for each in reversed(requests)]
     return rows
 
 
-def _request(each: Mapping[str, Any], wide: bool) -> list[Part]:
+def _request(each: Mapping[str, Any], names: int) -> list[Part]:
+    """With so much room for the client's name."""
     route = str(each["route"]).removeprefix("/v1/").removeprefix("/")
     first = each["first_token"]
     outcome = str(each["outcome"])
@@ -41,9 +43,9 @@ def _request(each: Mapping[str, Any], wide: bool) -> list[Part]:
         ((f"{each['speed']:.1f}" if each["speed"] is not None else "–").rjust(8), "strong"),
         ("  ", ""),
     ]
-    if wide:
-        parts += [(fitted(each["client"], 13) + " ", "dim"), (f"{each['profile']}  ", "")]
-    if not wide or outcome != "done":
+    if names:
+        parts += [(fitted(each["client"], names) + " ", "dim"), (f"{each['profile']}  ", "")]
+    if not names or outcome != "done":
         parts.append((outcome, _OUTCOMES.get(outcome, "dim")))
     return parts
 
