@@ -145,7 +145,7 @@ def past(devices: list[dict[str, Any]]) -> dict[str, Any]:
     told: dict[str, Any] = history(step=1.0, points=PAST, end=now, **series)
     told["marks"] = [
         _mark(1, now - 7_300, "loaded", "glm-flash-q4", "glm-flash-q4 loaded in 9.8 s"),
-        _mark(2, now - 278, "switched", SERVED, f"{SERVED} loaded in 12.4 s"),
+        _mark(2, now - LOADED, "switched", SERVED, f"{SERVED} loaded in 12.4 s"),
     ]
     return told
 
