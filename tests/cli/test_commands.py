@@ -61,7 +61,7 @@ def test_the_version(run: Run, words: list[str]) -> None:
         (["\x1b[2J"], "There is no command '␛[2J'"),
         (["list", "--bogus"], "has no option"),
         (["list", "--her"], "has no option"),
-        (["list", "extra"], "has no option"),
+        (["list", "extra"], "takes no 'extra'"),
         (["list", "--gpus", "huge"], "'huge' is no size"),
         (["list", "--gpus", "-5"], "'-5' is no size"),
         (["list", "--gpus", "24,,16"], "is no size"),
