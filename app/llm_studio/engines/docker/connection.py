@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -84,6 +85,8 @@ class Connection:
                 ca_cert=str(files.ca) if files.ca else None,
                 verify=files.verify,
             )
+        if url.startswith("unix://"):
+            _knock(url.removeprefix("unix://"))
         return docker.APIClient(base_url=url, tls=tls, timeout=TIMEOUT)
 
     def _drop(self) -> None:
@@ -97,3 +100,10 @@ class Connection:
     def close(self) -> None:
         with self._lock:
             self._drop()
+
+
+def _knock(path: str) -> None:
+    """Whether anybody is there: where nobody is, the SDK would leave its socket open."""
+    with socket.socket(socket.AF_UNIX) as door:
+        door.settimeout(TIMEOUT)
+        door.connect(path)
