@@ -73,7 +73,7 @@ def outdoors() -> Iterator[Path]:
 
 
 @pytest.fixture
-def agent_user(outdoors: Path, model: ScriptedModel) -> Iterator[AgentUser]:
+def agent_user(fence: None, outdoors: Path, model: ScriptedModel) -> Iterator[AgentUser]:
     user = User(outdoors / "home")
     user.environment["PATH"] = f"{CLAUDE.parent}{os.pathsep}{user.environment['PATH']}"
     project = outdoors / "project"

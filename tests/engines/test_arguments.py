@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from tests.standins.engine_truth import IMAGE, require_engine
 
 from llm_studio.engines.arguments import Argument, Files, server_arguments
 from llm_studio.profiles.catalogue import Catalogue, Entry, Source, parse_source
@@ -17,7 +17,6 @@ from llm_studio.profiles.plan import split_scale
 from llm_studio.profiles.profile import SECTIONS
 
 HELP = Path(__file__).parents[1] / "data" / "llama-server-help-11669.txt"
-IMAGE = os.environ.get("LLM_STUDIO_TEST_IMAGE", "llm-studio/llama.cpp:cpu")
 
 # key: (a documented value as TOML, what llama-server is told)
 WORDS: dict[str, tuple[str, str]] = {
@@ -289,13 +288,7 @@ def test_the_scale_of_an_adapter(adapter: str, expected: tuple[str, str]) -> Non
 @pytest.mark.engine
 def test_a_real_llama_server_takes_every_value() -> None:
     """It reads its arguments in order and checks each before `--version` ends it."""
-    present = subprocess.run(
-        ["docker", "image", "inspect", IMAGE], capture_output=True, check=False
-    )
-    if present.returncode:
-        if os.environ.get("CI"):
-            pytest.fail(f"the image {IMAGE} is not there: run tests/engine/prepare")
-        pytest.skip(f"the image {IMAGE} is not there: arguments not tried on a real llama-server")
+    require_engine()
     # Files must exist for these.
     words = [
         word
