@@ -123,7 +123,9 @@ class Wishes:
             self._app.tell(f"{job.title.removeprefix('Serve ')} is ready")
             pane, dialogs = self._app.pane, len(self._app.screen_stack) > 1
             if pane and (job.id, pane.id) == self._to_chat and not dialogs:
-                self._app.action_show("chat")  # who went elsewhere meanwhile stays there
+                self._app.call_later(
+                    self._app.action_show, "chat"
+                )  # who went elsewhere meanwhile stays there
         elif job.state == "done" and job.kind == "download":
             self._app.tell(f"{job.title.removeprefix('Get ')} is here")
         elif job.state == "done" and job.kind == "bench":

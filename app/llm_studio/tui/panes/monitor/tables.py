@@ -36,7 +36,7 @@ def _request(each: Mapping[str, Any], names: int) -> list[Part]:
     outcome = str(each["outcome"])
     parts: list[Part] = [
         (fitted(ago(max(time.time() - each["started"], 0)), 6, right=True) + "  ", "dim"),
-        (fitted(route, ROUTE[wide] - 1) + " ", "strong"),
+        (fitted(route, ROUTE[bool(names)] - 1) + " ", "strong"),
         (_number(each["prompt_tokens"]) + _number(each["cached_tokens"]), ""),
         (_number(each["generated_tokens"]), ""),
         ((f"{first:.2f} s" if first is not None else "–").rjust(9), ""),
