@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from llm_studio.engines.abilities import log_level_in
 from llm_studio.engines.arguments import log_arguments
 from llm_studio.engines.embedded import help_text
-from llm_studio.engines.process import log_level_in
 
 HELP = (Path(__file__).parents[1] / "data" / "llama-server-help-11669.txt").read_text()
 

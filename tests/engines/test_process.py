@@ -15,12 +15,14 @@ import psutil
 import pytest
 from tests.standins.tiny_model import write_tiny_llama
 
+from llm_studio.engines import abilities as abilities_module
+from llm_studio.engines import ending, tail
 from llm_studio.engines import process as process_module
-from llm_studio.engines import tail
+from llm_studio.engines.abilities import flags_in, version_in
 from llm_studio.engines.arguments import Files
 from llm_studio.engines.base import EngineError, Launch, Running
 from llm_studio.engines.health import HealthProbe
-from llm_studio.engines.process import ProcessEngine, _end, flags_in, version_in
+from llm_studio.engines.process import ProcessEngine
 from llm_studio.errors import StudioError
 from llm_studio.profiles.catalogue import Entry
 from llm_studio.profiles.profile import Profile
@@ -118,7 +120,7 @@ def test_one_that_nobody_buries_has_ended() -> None:
         while psutil.Process(parent.pid).name() != "sleep":
             pass  # the shell itself would bury it
         begun = time.monotonic()
-        _end(orphan, 10)
+        ending.end(orphan, 10)
         assert time.monotonic() - begun < 5
         assert orphan.status() == psutil.STATUS_ZOMBIE
         parent.kill()
@@ -151,7 +153,7 @@ async def test_one_that_cannot_be_killed_is_told_and_not_waited_for(
     """As in a driver that hangs; it is still there, and says so."""
     running = await bench.start()
     child = bench.engine._children[running.instance]
-    monkeypatch.setattr(process_module, "KILLED", 0.05)
+    monkeypatch.setattr(ending, "KILLED", 0.05)
     monkeypatch.setattr(child, "terminate", lambda: None)
     monkeypatch.setattr(child, "kill", lambda: None)
     async with asyncio.timeout(10):
@@ -184,7 +186,7 @@ async def test_a_binary_that_does_not_answer(
     binary = tmp_path / "llama-server"
     binary.write_text("#!/bin/sh\nsleep 600 &\nsleep 600\n")
     binary.chmod(0o700)
-    monkeypatch.setattr(process_module, "ASKED", 0.2)
+    monkeypatch.setattr(abilities_module, "ASKED", 0.2)
     async with asyncio.timeout(5):
         with pytest.raises(EngineError, match="does not answer"):
             await ProcessEngine(tmp_path, str(binary)).abilities()

@@ -6,13 +6,10 @@ import asyncio
 import contextlib
 import json
 import os
-import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from llm_studio.birth import birth, born, same_process
+from llm_studio.engines.abilities import ask, build_of
 from llm_studio.engines.arguments import log_arguments, server_arguments
 from llm_studio.engines.base import (
     Abilities,
@@ -31,6 +29,7 @@ from llm_studio.engines.base import (
     Vitals,
     now,
 )
+from llm_studio.engines.ending import end, end_child, exit_code_of
 from llm_studio.engines.tail import Tail
 from llm_studio.journal import restored
 from llm_studio.storage import write_atomically
@@ -39,10 +38,6 @@ POLL, QUIET = 0.05, 0.25
 """Seconds between looks at a log: at first, and when nothing comes."""
 FEW, GATHER = 200, 0.02
 """After so few lines, a log waits for so many seconds until more have come."""
-KILLED = 10.0
-"""Seconds in which one that was killed ends, unless it hangs in a driver or a disk."""
-ASKED, PRINTED = 30.0, 1 << 20
-"""Seconds that a llama-server may take to say what it is, and bytes."""
 
 
 class ProcessEngine:
@@ -82,17 +77,9 @@ class ProcessEngine:
 
     async def abilities(self, image: str = "") -> Abilities:
         command = self._command()
-        known = await asyncio.to_thread(_build, command)
+        known = await asyncio.to_thread(build_of, command)
         if self._abilities is None or self._abilities[0] != known:
-            version, help_text = await asyncio.gather(
-                _output(*command, "--version"), _output(*command, "--help"), return_exceptions=True
-            )
-            if isinstance(version, BaseException):
-                raise version
-            if isinstance(help_text, BaseException):
-                raise help_text
-            told = Abilities(version_in(version), flags_in(help_text), log_level_in(help_text))
-            self._abilities = (known, told)
+            self._abilities = (known, await ask(command))
         return self._abilities[1]
 
     async def start(self, launch: Launch) -> Running:
@@ -103,7 +90,7 @@ class ProcessEngine:
             # Without a record no studio would find it again.
             child = self._children.pop(launch.instance, None)
             if child is not None:
-                await _end_child(child, 0)
+                await end_child(child, 0)
             self._remove(launch.instance)
             raise
 
@@ -182,7 +169,7 @@ class ProcessEngine:
     async def vitals(self, running: Running) -> Vitals:
         child = self._children.get(running.instance)
         if child is not None and child.returncode is not None:
-            return Vitals(False, _exit_code(child.returncode))
+            return Vitals(False, exit_code_of(child.returncode))
         if child is not None:
             return _living(child.pid)
         identity = self._identity(running)
@@ -225,12 +212,12 @@ class ProcessEngine:
     async def stop(self, running: Running, grace: float) -> None:
         child = self._children.get(running.instance)
         if child is not None:
-            await _end_child(child, grace)
+            await end_child(child, grace)
             return
         identity = self._identity(running)
         process = same_process(*identity) if identity else None
         if process is not None:
-            await asyncio.to_thread(_end, process, grace)
+            await asyncio.to_thread(end, process, grace)
 
     async def forget(self, running: Running) -> None:
         self._children.pop(running.instance, None)
@@ -267,21 +254,6 @@ def _recorded(path: Path) -> Running | None:
         return None
 
 
-def _build(command: list[str]) -> object:
-    """What is another one when llama-server is replaced."""
-    path = command[0]
-    if len(command) > 1:
-        from importlib.util import find_spec
-
-        spec = find_spec("xllamacpp")
-        path = spec.origin or "" if spec else ""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return (path, found.st_ino, found.st_size, found.st_mtime_ns)
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -301,106 +273,3 @@ def _living(pid: int) -> Vitals:
         if psutil.Process(pid).status() == psutil.STATUS_STOPPED:
             return Vitals(True, pid=pid, resume=f"kill -CONT {pid}")
     return Vitals(True, pid=pid)
-
-
-async def _end_child(child: asyncio.subprocess.Process, grace: float) -> None:
-    """End a child of this studio; asyncio alone may wait for it, or its exit code is lost."""
-    if child.returncode is not None:
-        return
-    for signal_it, limit in ((child.terminate, grace), (child.kill, KILLED)):
-        with contextlib.suppress(ProcessLookupError, TimeoutError):
-            signal_it()
-            async with asyncio.timeout(limit):
-                await child.wait()
-        if child.returncode is not None:
-            return
-    raise _undead(child.pid)
-
-
-def _end(process: psutil.Process, grace: float) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.send_signal(signal.SIGTERM)
-        if not _ended(process, grace):
-            process.kill()
-            if not _ended(process, KILLED):
-                raise _undead(process.pid)
-
-
-def _undead(pid: int) -> EngineError:
-    return EngineError(
-        "llama-server cannot be ended",
-        why=f"Process {pid} was killed and is still there: it hangs in a driver or a disk.",
-        hint="`dmesg` may tell which. It ends when that answers, or with the machine.",
-    )
-
-
-def _ended(process: psutil.Process, limit: float) -> bool:
-    """Waits for the end of somebody else's child. One that nobody has buried yet has ended too:
-    in containers the first process often buries none."""
-    deadline = time.monotonic() + limit
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def _exit_code(returncode: int) -> int:
-    """As a shell tells it: 128 and the signal's number for one that was killed."""
-    return 128 - returncode if returncode < 0 else returncode
-
-
-async def _output(*command: str) -> str:
-    """What a short command prints, wherever it prints it."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise EngineError(f"{command[0]} does not start", why=str(error)) from error
-    printed = bytearray()
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(ASKED):
-            while len(printed) < PRINTED and (data := await process.stdout.read(PRINTED)):
-                printed += data
-    except TimeoutError as error:
-        told = f"It took over {ASKED:.0f} s."
-        raise EngineError(f"{command[0]} does not answer", why=told) from error
-    finally:
-        # With what it started, which would hold the pipe open: it may be a script.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(KILLED):
-                await process.communicate()  # with full pipes, `wait` would never return
-    return printed.decode("utf-8", "replace")
-
-
-_FLAG = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
-
-
-def flags_in(help_text: str) -> frozenset[str]:
-    """The flags that a llama-server's help lists."""
-    found: set[str] = set()
-    for line in help_text.splitlines():
-        if line.startswith("-"):
-            found.update(_FLAG.findall(re.split(r"\s{2,}(?![-\s])", line, maxsplit=1)[0]))
-    return frozenset(found)
-
-
-def log_level_in(help_text: str) -> int | None:
-    """The level between information and debugging, which builds before May 2026 do not have:
-    at theirs of that number they log every token."""
-    match = re.search(r"(\d): trace\b", help_text)
-    return int(match[1]) if match else None
-
-
-def version_in(text: str) -> str:
-    """`version: 0.7.0 (11669)` as `0.7.0 (11669)`."""
-    match = re.search(r"version:\s*(.+)", text)
-    return match[1].strip()[:80] if match else "unknown"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from llm_studio.engines.abilities import flags_in, log_level_in, version_in
 from llm_studio.engines.base import Abilities, EngineError
 from llm_studio.engines.docker.connection import Connection
 from llm_studio.engines.docker.container import Pinned, probe_body
 from llm_studio.engines.docker.leftovers import remove
-from llm_studio.engines.process import flags_in, log_level_in, version_in
 from llm_studio.text import untrusted_line
 
 PATIENCE = 30
