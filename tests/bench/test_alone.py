@@ -1,6 +1,15 @@
 from __future__ import annotations
 
-from llm_studio.bench.alone import points_of, words_for
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from llm_studio.bench import alone
+from llm_studio.bench.alone import Process, points_of, words_for
+from llm_studio.errors import StudioError
+
+pytestmark = pytest.mark.anyio
 
 RECORD = (
     '{"build_commit": "x", "n_prompt": 512, "n_gen": 0, "n_depth": 2048, "avg_ts": 2.0, '
@@ -28,3 +37,16 @@ def test_records_are_read_by_name_and_noise_is_left_out() -> None:
         "none",
     )
     assert point.measures["prompt_speed"].values == [1.5, 2.5]
+
+
+async def test_one_that_takes_too_long_is_ended_with_what_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That holds its output open."""
+    binary = tmp_path / "llama-bench"
+    binary.write_text("#!/bin/sh\nsleep 600 &\nexec sleep 600\n")
+    binary.chmod(0o700)
+    monkeypatch.setattr(alone, "LIMIT", 0.2)
+    async with asyncio.timeout(5):
+        with pytest.raises(StudioError, match="took longer"):
+            await Process(binary).run([])

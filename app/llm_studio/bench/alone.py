@@ -20,6 +20,7 @@ from llm_studio.bench.record import Point, Spread
 from llm_studio.engines.base import Running
 from llm_studio.engines.docker import container
 from llm_studio.engines.docker.connection import Connection
+from llm_studio.engines.ending import end_all
 from llm_studio.errors import NotReady, StudioError
 from llm_studio.text import untrusted
 
@@ -102,16 +103,14 @@ class Process:
         process = await asyncio.create_subprocess_exec(
             str(self.binary), *words,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         try:
             out, err = await asyncio.wait_for(process.communicate(), LIMIT)
         except TimeoutError:
             raise StudioError(f"llama-bench took longer than {LIMIT:.0f} s") from None
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.communicate()  # with full pipes, `wait` would never return
+            await end_all(process)
         return _checked(process.returncode or 0, out.decode(errors="replace"), err)
 
 
