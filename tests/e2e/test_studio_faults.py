@@ -167,11 +167,17 @@ def test_a_studio_that_hangs(user: User) -> None:
     user.up("one")
     engine = user.engine
     os.kill(studio.pid, signal.SIGSTOP)
+    usual = user.environment["PYTHONPATH"]
+    become(
+        user,
+        "from llm_studio.cli import glance, shutdown\nglance.LIMIT = shutdown.PATIENCE = 0.5\n",
+    )
     asked = user.run("status")
     assert (asked.code, "does not answer" in asked.err) == (1, True), asked.err
     assert "llm-studio shutdown" in asked.err
     assert "was killed" in user.ok("shutdown").err
     assert studio.wait(LIMIT) == -signal.SIGKILL
+    user.environment["PYTHONPATH"] = usual
     assert "one is ready" in user.ok("up", "one").out
     assert user.engine == engine
 

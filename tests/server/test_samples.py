@@ -25,6 +25,7 @@ from llm_studio.schema import EngineSample, GpuSample, HostSample, Sample
 from llm_studio.server.api import _events, create_api
 from llm_studio.server.sample_metrics import sample_metrics
 from llm_studio.settings import load_settings
+from llm_studio.studio.samples import samples
 from llm_studio.studio.studio import Studio
 
 pytestmark = pytest.mark.anyio
@@ -102,7 +103,10 @@ async def test_the_studio_sees_gpus_and_remembers_them(
     await again.close()
 
 
-async def test_before_there_is_a_sample_it_says_so(home: Home) -> None:
+async def test_before_there_is_a_sample_it_says_so(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "FIRST_SAMPLE", 0.1)
     studio = Studio(load_settings(), {})
     face = Face(studio)
     answer = await face.client.get("/samples")
