@@ -61,6 +61,17 @@ async def test_it_is_used_and_found_again_until_it_is_forgotten(tmp_path: Path) 
         assert await engine.running() == []
 
 
+async def test_nobody_waits_for_the_log_of_one_that_is_left(tmp_path: Path) -> None:
+    async with server() as upstream:
+        engine = ExternalEngine(tmp_path)
+        running = await engine.start(launch(tmp_path, f"http://127.0.0.1:{upstream.port}"))
+        told = asyncio.ensure_future(anext(engine.log(running), None))
+        await asyncio.sleep(0)
+        assert not told.done()  # that would look like its end
+        await engine.stop(running, 1)
+        assert await asyncio.wait_for(told, 2) is None
+
+
 async def test_a_model_that_it_has_is_asked_for(tmp_path: Path) -> None:
     async with server() as upstream:
         url = f"http://127.0.0.1:{upstream.port}"

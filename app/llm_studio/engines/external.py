@@ -33,6 +33,8 @@ class ExternalEngine:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._left: dict[str, asyncio.Event] = {}
+        """Set for those that are used no more."""
 
     async def availability(self, image: str = "") -> Availability:
         return Availability(True, "a server that somebody else runs")
@@ -85,13 +87,18 @@ class ExternalEngine:
         return Vitals(True)  # its life is not ours to judge; whether it answers is told by health
 
     async def log(self, running: Running, mark: str = "") -> AsyncIterator[RawLine]:
-        await asyncio.Event().wait()  # it tells us nothing, and never ends for us
-        yield RawLine("", 0.0, "")
+        await self._left_by(running).wait()  # it tells us nothing, and ends for us alone
+        for line in tuple[RawLine]():
+            yield line
 
     async def stop(self, running: Running, grace: float) -> None:
-        return
+        self._left_by(running).set()
+
+    def _left_by(self, running: Running) -> asyncio.Event:
+        return self._left.setdefault(running.instance, asyncio.Event())
 
     async def forget(self, running: Running) -> None:
+        self._left.pop(running.instance, None)
         self._path(running.instance).unlink(missing_ok=True)
 
     async def close(self) -> None:

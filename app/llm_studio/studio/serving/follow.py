@@ -49,7 +49,7 @@ class LogFollower:
 
     async def wait(self, limit: float) -> None:
         """Until the log ends, or the time is up."""
-        if self._task is None or self._task.done():
+        if self._task is None or self.over:
             await asyncio.sleep(min(limit, FINISH / 10))
         else:
             await asyncio.wait([self._task], timeout=limit)
