@@ -93,14 +93,14 @@ async def test_what_cannot_be_launched_says_why(studio: ScriptedStudio) -> None:
         await look.until("It speaks Google's API alone.")
 
 
-async def test_a_folder_that_is_none_is_told(studio: ScriptedStudio, tmp_path: Path) -> None:
+async def test_a_folder_that_is_none_is_told(studio: ScriptedStudio) -> None:
     async with opened(studio) as look:
         await look.press("6")
         await look.until("answering")
         await look.press("enter")
         await look.until("In which folder?")
         assert "/src/project" in look.text
-        look.fill(str(tmp_path / "none"))
+        look.fill("/src/none")  # so short that what is told fits a line, wherever tests run
         await look.press("enter")
         await look.until("is no folder")
 
