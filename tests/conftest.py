@@ -25,7 +25,12 @@ _FORGOTTEN = (
 )  # fmt: skip
 
 
+def pytest_configure() -> None:
+    gc.disable()  # nothing that collecting tests makes is garbage
+
+
 def pytest_collection_finish() -> None:
+    gc.enable()
     _let_go()
 
 

@@ -286,5 +286,7 @@ def test_lines_that_mean_nothing_are_cheap() -> None:
 @example("0.01.2 W warning")
 @example(" " * 300 + "error: far away")
 @example("x" * 190 + " out of memory")
+@example("D ")
+@example("D " + " " * (1 << 16))
 def test_the_short_way_to_a_level_tells_the_same(line: str) -> None:
     assert level_of(line) == logs._level(logs.unwrap(line))

@@ -71,7 +71,7 @@ class Line(NamedTuple):
 
 def unwrap(line: str) -> Line:
     """The line's own level and text, from whichever form the engine wrote it in."""
-    line = line[:LONGEST].rstrip() if len(line) < 1 << 16 else line[:LONGEST]
+    line = line[:LONGEST].rstrip()
     if line.startswith("{") and line.endswith("}"):
         try:
             record = json.loads(line)
@@ -99,6 +99,7 @@ def _of_record(record: dict[str, object], line: str) -> Line:
 
 def level_of(line: str) -> Level:
     """How grave a line is; by its words where no prefix says it."""
+    line = line[:LONGEST].rstrip()
     if line[:1] != "{" and "\x1b" not in line and "\u241b" not in line:  # nothing to unwrap
         found = _PREFIX.match(line)
         letter = found and (found[1] or found[2])
