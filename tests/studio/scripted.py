@@ -24,7 +24,7 @@ from llm_studio.errors import StudioError
 from llm_studio.profiles.catalogue import Entry
 from llm_studio.studio.jobs import Job, Jobs
 from llm_studio.studio.log import Log
-from llm_studio.studio.serving.attendant import Attendant, Memory, Prepared
+from llm_studio.studio.serving.attendant import Attendant, Away, Memory, Prepared
 from llm_studio.studio.serving.berths import Berth, Berths
 from llm_studio.studio.serving.desk import Desk
 from llm_studio.studio.serving.state import Phase, State, Store
@@ -150,6 +150,8 @@ class House:
         self.folder = folder
         self.engine = ScriptedEngine()
         self.unusable: set[str] = set()
+        self.away = False
+        """Whether the engine cannot be used for now, as without Docker."""
         self.idle: int | None = None
         self.free: Memory = {}
         self.returned: list[Memory | None] = []
@@ -183,6 +185,8 @@ class House:
 
     async def prepare(self, id_: str, *, returns: Memory | None) -> Prepared:
         self.returned.append(returns)
+        if self.away:
+            raise Away("The engine cannot be used")
         if id_ in self.unusable:
             raise StudioError("The model file is not here", hint="Get it.")
         entry = Entry(id_, Path(f"{id_}.toml"), shipped=False)

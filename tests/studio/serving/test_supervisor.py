@@ -26,6 +26,7 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr(loading, "SLOW", 0.005)
     monkeypatch.setattr(watch, "LOOK", 0.01)
     monkeypatch.setattr(backoff, "DELAYS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(backoff, "SELDOM", 0.01)
     house = House(tmp_path)
     yield house
     await house.close()
@@ -236,6 +237,51 @@ async def test_a_restart_that_cannot_be_tried_is_told(house: House) -> None:
     with pytest.raises(Refusal):
         async with house.desk.lease(RequestRecord("/v1/x", "test")):
             pass
+
+
+async def gone_with_its_engine(house: House) -> None:
+    """As with Docker: the restart that follows cannot be tried, which is told."""
+    await house.up("a")
+    house.away = True
+    house.engine.life("a").ended = Vitals(False, 137)
+    state = await house.until(Phase.FAILED)
+    async with asyncio.timeout(10):
+        while state.detail != "starts again once it can":
+            state = await house.store.changed(state.version, 5)
+    assert (state.phase, state.desired) == (Phase.FAILED, "a")
+    assert state.failure is not None
+    assert "cannot be used" in state.failure.what
+
+
+async def test_what_was_away_serves_again_when_it_is_back(house: House) -> None:
+    await gone_with_its_engine(house)
+    jobs = len(list(house.jobs))
+    looked = len(house.returned)
+    async with asyncio.timeout(10):
+        while len(house.returned) < looked + 5:
+            await asyncio.sleep(0.005)
+    assert (house.store.state.phase, len(list(house.jobs))) == (Phase.FAILED, jobs)
+    house.away = False
+    await house.until(Phase.READY, "a")
+    assert house.engine.alive == ["a"]
+
+
+@pytest.mark.parametrize("other", ["", "b"])
+async def test_what_was_away_is_not_served_when_something_else_is_wished_for(
+    house: House, other: str
+) -> None:
+    await gone_with_its_engine(house)
+    house.away = False
+    if other:
+        assert (await house.up(other)).state == "done"
+    else:
+        job = house.supervisor.stop()
+        assert job is not None
+        await house.jobs.ended(job)
+    looked = len(house.returned)
+    await asyncio.sleep(0.1)  # ten times what there is between two looks
+    assert len(house.returned) == looked
+    assert house.engine.alive == ([other] if other else [])
 
 
 async def test_down_before_a_restart(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

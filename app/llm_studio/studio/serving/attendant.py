@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from llm_studio.engines.base import Engine, Launch, Running, Vitals
 from llm_studio.engines.health import HealthProbe
-from llm_studio.errors import StudioError
+from llm_studio.errors import NotReady, StudioError
 from llm_studio.studio.jobs import Job, Jobs
 from llm_studio.studio.log import Level, Log
 from llm_studio.studio.serving.desk import Desk, Target
@@ -46,6 +46,10 @@ class Prepared:
     """What users should know of it while it serves."""
     on_gpus: bool = False
     """Whether it was planned for GPUs, all or in part."""
+
+
+class Away(NotReady):
+    """No engine can be used for now, as without Docker: that may pass by itself."""
 
 
 class Failed(StudioError):

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterator
+from itertools import chain, repeat
 
 DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0)
 WINDOW = 600.0
 """Seconds in which crashes count as one series."""
+SELDOM = 30.0
+"""Seconds between looks for what stays away: each reads the models folder."""
+
+
+def looks() -> Iterator[float]:
+    """Seconds to wait before each look whether what is away has come back."""
+    return chain(DELAYS, repeat(SELDOM))
 
 
 class Backoff:

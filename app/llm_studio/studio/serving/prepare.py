@@ -23,7 +23,7 @@ from llm_studio.profiles.changed import Values, changed, told
 from llm_studio.profiles.plan import Plan
 from llm_studio.profiles.server import seconds
 from llm_studio.settings import Settings
-from llm_studio.studio.serving.attendant import Memory, Prepared
+from llm_studio.studio.serving.attendant import Away, Memory, Prepared
 
 ROOM = 1 * MiB
 
@@ -96,9 +96,7 @@ class Preparation:
                 raise NotReady(f"There is no engine of kind {wanted!r} here")
             found = await engine.availability(image)
             if not found.ready:
-                raise NotReady(
-                    f"The engine {wanted!r} cannot be used", why=found.told, hint=found.hint
-                )
+                raise Away(f"The engine {wanted!r} cannot be used", why=found.told, hint=found.hint)
             return engine
         why = []
         kinds = ("docker",) if section.network == "closed" else ("docker", "process")
@@ -110,7 +108,7 @@ class Preparation:
             if found.ready:
                 return engine
             why.append(f"{kind}: {found.told} {found.hint}".strip())
-        raise NotReady("No engine can be used on this machine", why="\n".join(why))
+        raise Away("No engine can be used on this machine", why="\n".join(why))
 
     async def _suited(self, launch: Launch, engine: Engine) -> Launch:
         """The launch as this llama-server can do it; settings that it does not know are told

@@ -17,7 +17,8 @@ from llm_studio.errors import StudioError
 from llm_studio.schema import DeviceSplit
 from llm_studio.studio.jobs import Job
 from llm_studio.studio.log import Level
-from llm_studio.studio.serving.attendant import Attendant, Current, Failed, Memory, Prepared
+from llm_studio.studio.serving import backoff
+from llm_studio.studio.serving.attendant import Attendant, Away, Current, Failed, Memory, Prepared
 from llm_studio.studio.serving.backoff import Backoff
 from llm_studio.studio.serving.desk import Refusal
 from llm_studio.studio.serving.state import Failure, Phase
@@ -154,7 +155,11 @@ class Supervisor:
             prepared = await self._prepare(id_, returns=old.held if old else {})
         except (StudioError, asyncio.CancelledError) as error:
             if job.kind == "restart" and isinstance(error, StudioError):
-                raise Failed(await self._fail(id_, error)) from error  # nobody waits for it now
+                failure = await self._fail(id_, error)  # nobody waits for it now
+                if isinstance(error, Away):
+                    self._store.replace(detail="starts again once it can")
+                    self._follow_up(self._restart_once_ready(id_), "restart")
+                raise Failed(failure) from error
             self._store.replace(desired=self._store.state.profile)
             if isinstance(error, StudioError):
                 self._say(f"{id_} cannot be served: {error.sentence}", "error")
@@ -310,11 +315,27 @@ class Supervisor:
 
     async def _restart(self, id_: str, delay: float) -> None:
         await asyncio.sleep(delay)
-        if self._operation is None and self._store.state.desired == id_:
-            self._begin(id_, "restart", f"Restart {id_}", lambda job: self._serve(id_, job))
+        self._restart_now(id_)
+
+    async def _restart_once_ready(self, id_: str) -> None:
+        """What is away comes back some time, as Docker does after its own restart."""
+        for delay in backoff.looks():
+            await asyncio.sleep(delay)
+            with contextlib.suppress(StudioError):
+                await self._prepare(id_, returns=self.held)
+                if self._restart_now(id_):
+                    return
+
+    def _restart_now(self, id_: str) -> bool:
+        """Unless something else is wished for, or under way."""
+        if self._operation is not None or self._store.state.desired != id_:
+            return False
+        self._begin(id_, "restart", f"Restart {id_}", lambda job: self._serve(id_, job))
+        return True
 
     def _follow_up(self, work: Coroutine[object, object, None], name: str) -> None:
         """What goes on by itself, until something else is wished for."""
+        self._stop_watching()
         self._watch = asyncio.create_task(work, name=name)
         self._watch.add_done_callback(self._tell_defect)
 
