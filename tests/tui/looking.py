@@ -62,8 +62,9 @@ class Look:
         """Until the screen shows a text, or something holds."""
         end = time.monotonic() + limit
         while not (what in self.text if isinstance(what, str) else what()):
-            seen = f"with the focus on {self.app.focused!r}:\n{self.text}"
-            assert time.monotonic() < end, f"{what!r} did not come about, {seen}"
+            if time.monotonic() >= end:
+                seen = f"with the focus on {self.app.focused!r}:\n{self.text}"
+                raise AssertionError(f"{what!r} did not come about, {seen}")
             await self.pilot.pause(0.01)
 
     async def same_as_before(self, name: str) -> None:
