@@ -27,7 +27,10 @@ AUTHORIZED = f"Authorization: Bearer {KEY}"
 ROOT = Path(__file__).parents[2]
 ASKED = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 16, "temperature": 0}
 # What differs between two answers to the same question.
-_OWN = re.compile(rb'"(?:id|created|timings|usage)":(?:\d+|"[^"]*"|\{[^{}]*(?:\{[^}]*\}[^{}]*)?\})')
+_OWN = re.compile(
+    rb'"(?:id|created|created_at|completed_at|timings|usage)":'
+    rb'(?:\d+|"[^"]*"|\{[^{}]*(?:\{[^}]*\}[^{}]*)?\})'
+)
 
 
 @pytest.fixture(scope="module")
