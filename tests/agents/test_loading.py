@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.agents.conftest import AgentUser
 from tests.standins.scripted_model import Asked, ScriptedModel
 from tests.standins.tiny_model import write_tiny_llama
+
+from llm_studio.agents.summary import NOTABLE
 
 SHORT = ("--tools", "Bash", "--system-prompt", "Be brief.")
 """The tokens of the real engine's model are bytes."""
@@ -22,6 +26,7 @@ def test_a_session_waits_while_a_model_loads(agent_user: AgentUser, model: Scrip
     def switch(asked: Asked) -> None:
         if len(model.inferences()) == 1 and asked.path.startswith("/v1/messages"):
             user.switch("held")
+            user.until(state="draining")  # from here on the next request waits
 
     model.before = switch
     process = agent_user.begin(
@@ -29,6 +34,7 @@ def test_a_session_waits_while_a_model_loads(agent_user: AgentUser, model: Scrip
     )
     user.until_counted(waiting=1)
     user.until(state="loading", profile="held")
+    time.sleep(NOTABLE)  # no synchronisation: how long it waited is what is to be told
     assert process.poll() is None
     gate.open()
     out, err = process.communicate(timeout=100)
