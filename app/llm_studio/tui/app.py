@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
@@ -29,7 +28,7 @@ from llm_studio.tui import actions, colours, defect, plain, reflow
 from llm_studio.tui.dialogs import Trouble
 from llm_studio.tui.finding import actions_to_find, models_to_find
 from llm_studio.tui.link import Link
-from llm_studio.tui.output.app import TerminalApp
+from llm_studio.tui.opening import Opening
 from llm_studio.tui.pane import Pane
 from llm_studio.tui.panes import PANES
 from llm_studio.tui.themes import NAMES, THEMES, theme_for
@@ -47,13 +46,9 @@ SPARSE = 4
 
 LASTS = {"warning": 10, "error": 10}
 """Seconds for which a line that is grave is seen."""
-SETTLED = 2.0
-"""Seconds after which the start is over."""
-CURTAIN = 0.3
-"""Seconds for which the skeleton is seen at most, where the studio has not answered yet."""
 
 
-class StudioApp(TerminalApp[None]):
+class StudioApp(Opening):
     """One terminal's look at the studio."""
 
     TITLE = "llm-studio"
@@ -92,13 +87,10 @@ class StudioApp(TerminalApp[None]):
         self._told: object = None
         self._born = 0.0
         self._slow = False
-        self._curtain = False
-        self._fresh = True
         self._animation = self.animation_level
         for each in THEMES:
             self.register_theme(each)
-        self.theme = theme_for(theme or settings.theme)
-        self.stylesheet.set_variables(self.get_css_variables())
+        self.begin_with(theme_for(theme or settings.theme))
         if self.no_color:  # none at all, rather than shades of grey
             others = [each for each in self._filters if not isinstance(each, Monochrome)]
             self._filters = [*others, NoColor()]
@@ -114,39 +106,12 @@ class StudioApp(TerminalApp[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        self._lower_curtain()
+        self.lower_curtain()
         self.set_class(self.settings.density == "compact", "-compact")
         if self.settings.keys:
             self._remap_keys()
         self._show(PANES[0].id)
-        self.set_timer(SETTLED, _collect_garbage)
         self.run_worker(self.link.run(), group="link", exit_on_error=True)
-
-    def refresh_css(self, animate: bool = True) -> None:
-        """Not at the start, where Textual does it in case that it read the style sheets with the
-        colours of another theme."""
-        if self._fresh:
-            self._fresh = False
-        else:
-            super().refresh_css(animate)
-
-    def _lower_curtain(self) -> None:
-        """Draw nothing until there is something to tell: a screen that is laid out and drawn once
-        with its content is there sooner than one that is drawn empty first. The skeleton is seen
-        meanwhile, and keys work."""
-        self._curtain = True
-        self._begin_batch()
-        self.set_timer(CURTAIN, self._raise_curtain)
-
-    def _show_what_is_told(self) -> None:
-        if self.view.profiles is not None or self.view.trouble:
-            self._raise_curtain()
-
-    def _raise_curtain(self) -> None:
-        if self._curtain:
-            self._curtain = False
-            self._end_batch()
-            self.screen.refresh()
 
     def _remap_keys(self) -> None:
         from llm_studio.tui.keymap import keymap_of
@@ -187,8 +152,11 @@ class StudioApp(TerminalApp[None]):
         if told != self._told:  # keys that work depend on it; a mere sample changes none
             self._told = told
             self.refresh_bindings()
-        if self._awake is not None:
-            self._show_what_is_told()
+        self._raise_curtain_if_told()
+
+    def _raise_curtain_if_told(self) -> None:
+        if self._awake is not None and (self.view.profiles is not None or self.view.trouble):
+            self.raise_curtain()
 
     def draws(self, view: View) -> bool:
         """Whether figures that change each second are drawn; on a slow link, few of them."""
@@ -297,7 +265,7 @@ class StudioApp(TerminalApp[None]):
             pane.look(self.view)
             if len(self.screen_stack) == 1 and (pane.has_focus or not pane.has_focus_within):
                 pane.start_here()
-            self._show_what_is_told()
+            self._raise_curtain_if_told()
 
     async def on_tabs_clicked(self, event: Tabs.Clicked) -> None:
         await self.action_show(event.id)
@@ -397,10 +365,3 @@ class StudioApp(TerminalApp[None]):
     def on_app_focus(self, event: events.AppFocus) -> None:
         """Somebody comes back to this terminal: files may have changed meanwhile."""
         self.link.refresh()
-
-
-def _collect_garbage() -> None:
-    """Again, if the start did without; what the start made stays for good."""
-    if not gc.isenabled():
-        gc.freeze()
-        gc.enable()
