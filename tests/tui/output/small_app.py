@@ -1,4 +1,4 @@
-"""A small App in a process of its own: `python small_app.py [skeleton]`."""
+"""A small App in a process of its own: `python small_app.py [skeleton] [plain] [pace]`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class Small(TerminalApp[None]):
         self.query_one(Log).write_lines(f"line {n}" for n in range(100))
 
     def action_page(self, name: str) -> None:
-        self.query_one("#page", Static).update(f"PAGE {name} 漢字, slow: {self.pace.slow}")
+        pace = f", slow: {self.pace.slow}" if "pace" in sys.argv else ""
+        self.query_one("#page", Static).update(f"PAGE {name} 漢字{pace}")
 
     def action_flood(self) -> None:
         self.lines = 0

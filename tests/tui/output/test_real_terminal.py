@@ -236,7 +236,7 @@ def test_a_termination_restores_the_terminal(start: Start) -> None:
 def test_keys_are_answered_while_a_slow_terminal_is_flooded(
     start: Start, answers: bool, limit: float
 ) -> None:
-    session = start(answers=answers)
+    session = start("pace", answers=answers)
     session.until("line 99")
     session.rate = 20_000.0
     session.key("l")
