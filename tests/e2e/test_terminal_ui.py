@@ -84,7 +84,7 @@ def test_a_load_is_cancelled(user: User, ui: Open) -> None:
     assert user.status()["profile"] is None
 
 
-def test_a_stop_or_switch_asks_while_a_request_runs_and_lets_it_end(user: User, ui: Open) -> None:
+def test_a_stop_or_switch_asks_while_a_request_runs(user: User, ui: Open) -> None:
     screen = ui()
     screen.until("one")
     screen.press(ENTER)
@@ -101,6 +101,11 @@ def test_a_stop_or_switch_asks_while_a_request_runs_and_lets_it_end(user: User, 
         while not next(answer):  # it goes on
             pass
     screen.until("● ready  two")
+    with user.gateway as http, talking(http):
+        screen.press("S")
+        screen.until("1 request not done yet")
+        screen.press("c")
+        screen.until("○ stopped")
 
 
 def test_engine_and_studio_are_killed_and_the_screen_tells_the_truth(user: User, ui: Open) -> None:

@@ -250,6 +250,11 @@ async def test_a_switch_asks_while_requests_run(studio: ScriptedStudio) -> None:
         await look.until("Switch to beta?")
         await look.press("enter")
         await look.until(lambda: studio.asked("POST", "/switch") == [{"model": "beta"}])
+        await look.press("enter")
+        await look.until("Switch to beta?")
+        await look.press("c")
+        await look.until(lambda: len(studio.asked("POST", "/switch")) == 2)
+        assert studio.asked("POST", "/switch")[1] == {"model": "beta", "drain": False}
 
 
 # The link

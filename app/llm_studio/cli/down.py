@@ -1,4 +1,5 @@
-"""Stop the model, or all where several are served. Requests that run may end first.
+"""Stop the model, or all where several are served. Requests that run may end first, for half a
+minute; with --now they are cut off.
 
 The studio stays; `llm-studio shutdown` ends it.
 """
@@ -6,7 +7,7 @@ The studio stays; `llm-studio shutdown` ends it.
 from __future__ import annotations
 
 import argparse
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from llm_studio.cli.output import say
 from llm_studio.cli.studio import connect, ended_well, follow
@@ -14,12 +15,13 @@ from llm_studio.cli.studio import connect, ended_well, follow
 
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", nargs="?", help="one profile of several that are served")
+    parser.add_argument("--now", action="store_true", help="cut requests off that still run")
 
 
 def run(arguments: argparse.Namespace) -> int:
     client = connect()
-    which = f"?model={quote(arguments.id)}" if arguments.id else ""
-    for job in client.ask("POST", f"/stop{which}")["jobs"]:
+    which = urlencode({"model": arguments.id or "", "drain": not arguments.now})
+    for job in client.ask("POST", f"/stop?{which}")["jobs"]:
         ended_well(follow(client, job["id"]))
     say(f"{arguments.id} is stopped" if arguments.id else "stopped")
     return 0

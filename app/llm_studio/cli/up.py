@@ -19,6 +19,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--beside", action="store_true", help="beside what is served, rather than instead of it"
     )
+    parser.add_argument(
+        "--now", action="store_true", help="cut requests off that still run, rather than wait"
+    )
     parser.add_argument("--no-wait", action="store_true", help="do not wait until it is ready")
     parser.add_argument("--json", action="store_true", help="print the status as JSON")
 
@@ -40,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
             "Which profile?",
             hint="`llm-studio list` shows them: llm-studio up ID. Without a model file: up demo.",
         )
-    answer = client.ask("POST", "/switch", {"model": id_, "beside": arguments.beside})
+    wish = {"model": id_, "beside": arguments.beside, "drain": not arguments.now}
+    answer = client.ask("POST", "/switch", wish)
     if answer["job"] and not arguments.no_wait:
         ended_well(follow(client, answer["job"]["id"]))
     status = client.ask("GET", "/status")

@@ -63,6 +63,8 @@ class SwitchRequest(BaseModel):
     model: Annotated[str, Field(min_length=1, max_length=200)]
     beside: bool = False
     """Beside what is served, rather than instead of it."""
+    drain: bool = True
+    """Requests that run may end first, for half a minute; else they are cut off."""
 
 
 class Switched(BaseModel):
@@ -137,12 +139,13 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
     async def stop(
         model: Annotated[str, Query(max_length=200, description="one profile; else all")] = "",
         wait: Annotated[bool, Query(description="answer when it is done")] = False,
+        drain: Annotated[bool, Query(description="requests that run may end first")] = True,
     ) -> Stopped:
-        return await _stop(studio, model, wait)
+        return await _stop(studio, model, wait, drain)
 
     @api.post("/models/unload", summary="As /stop, by the name that llama.cpp's router has")
     async def unload() -> Stopped:
-        return await _stop(studio, "", False)
+        return await _stop(studio, "", wait=False, drain=True)
 
     @api.get("/jobs", summary="Everything that takes long, the newest last")
     async def jobs() -> list[JobStatus]:
@@ -222,7 +225,7 @@ def create_api(studio: Studio, *, shut_down: Callable[[], None]) -> FastAPI:
 async def _switch(studio: Studio, body: SwitchRequest, response: Response, wait: bool) -> Switched:
     id_ = studio.names.profile_of(body.model) or body.model
     await asyncio.to_thread(studio.require, id_)
-    job = studio.switch(id_, beside=body.beside)
+    job = studio.switch(id_, beside=body.beside, drain=body.drain)
     if job is None:
         response.status_code = 200
         return Switched(success=True, model=id_, state=studio.status().state)
@@ -233,9 +236,9 @@ async def _switch(studio: Studio, body: SwitchRequest, response: Response, wait:
     return Switched(success=done, model=id_, state=studio.status().state, job=job_status(job))
 
 
-async def _stop(studio: Studio, model: str, wait: bool) -> Stopped:
+async def _stop(studio: Studio, model: str, wait: bool, drain: bool) -> Stopped:
     id_ = studio.names.profile_of(model) or model
-    jobs = studio.stop(id_)
+    jobs = studio.stop(id_, drain=drain)
     for job in jobs if wait else ():
         await studio.jobs.ended(job)
     return Stopped(

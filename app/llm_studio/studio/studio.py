@@ -154,13 +154,14 @@ class Studio:
         """Raises where there is no such profile. Reads the disk, so it is for a thread."""
         Catalogue.load(self.settings.paths.profiles).get(id_)
 
-    def switch(self, id_: str, *, beside: bool = False) -> Job | None:
-        """Serve a profile: a job to follow, or None where it is served already."""
-        return self.berths.switch(id_, beside=beside)
+    def switch(self, id_: str, *, beside: bool = False, drain: bool = True) -> Job | None:
+        """Serve a profile: a job to follow, or None where it is served already. Requests that run
+        may end first, or are cut off."""
+        return self.berths.switch(id_, beside=beside, drain=drain)
 
-    def stop(self, id_: str = "") -> list[Job]:
+    def stop(self, id_: str = "", *, drain: bool = True) -> list[Job]:
         """Stop serving one profile, or all."""
-        return self.berths.stop(id_)
+        return self.berths.stop(id_, drain=drain)
 
     async def _want(self, id_: str) -> None:
         """A request names another profile than the one that is served."""

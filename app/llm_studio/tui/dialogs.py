@@ -112,6 +112,7 @@ class Question(Dialog):
                 event.stop()
                 self._answer(choice.id)
         if event.key == "enter":
+            event.stop()  # else it goes on to what lies under the question
             self._answer(self.query_one(Listing).key)
 
     def on_listing_chosen(self, event: Listing.Chosen) -> None:

@@ -13,6 +13,9 @@ from llm_studio.tui.view import Job, Serving, Status
 if TYPE_CHECKING:
     from llm_studio.tui.app import StudioApp
 
+NOW = "now"
+"""The answer of who does not wait for running requests."""
+
 
 class Wishes:
     """Loads, stops and cancels on behalf of one terminal. All of it runs in workers."""
@@ -32,6 +35,7 @@ class Wishes:
         """Serve a profile; if requests run on the present one, they are asked about first. The
         job's id, where there is one."""
         status = await self._status()
+        drain = True
         ends = not beside and status.profile not in (None, id_)
         if ends and status.running and all(each.profile != id_ for each in status.beside):
             running = counted(status.running, "request")
@@ -42,13 +46,16 @@ class Wishes:
                     "finish; new requests wait for the new model.",
                     (
                         Choice("switch", "y", "Switch when they are done"),
+                        Choice(NOW, "c", "Cut them off, and switch now"),
                         Choice(STAY, "n", f"Stay with {status.profile}"),
                     ),
                 )
             )
             if not answer.id:
                 return ""
-        body = {"model": id_, "beside": True} if beside else {"model": id_}
+            drain = answer.id != NOW
+        body: dict[str, Any] = {"model": id_}
+        body |= ({"beside": True} if beside else {}) | ({} if drain else {"drain": False})
         answered = await self._app.wire.ask("POST", "/switch", body)
         if not answered["job"]:
             self._app.tell(f"{id_} is served already")
@@ -63,7 +70,7 @@ class Wishes:
         if not served:
             self._app.tell("Nothing is served")
             return False
-        running = sum(each.running for each in served)
+        running, drain = sum(each.running for each in served), True
         names = " and ".join(str(each.profile) for each in served)
         if running:
             answer = await self._app.push_screen_wait(
@@ -73,13 +80,16 @@ class Wishes:
                     "finish.",
                     (
                         Choice("stop", "y", "Stop when they are done"),
+                        Choice(NOW, "c", "Cut them off, and stop now"),
                         Choice(STAY, "n", "Go on serving"),
                     ),
                 )
             )
             if not answer.id:
                 return False
-        answered = await self._app.wire.ask("POST", "/stop", model=id_ or None)
+            drain = answer.id != NOW
+        given = None if drain else "false"
+        answered = await self._app.wire.ask("POST", "/stop", model=id_ or None, drain=given)
         self._mine |= {job["id"] for job in answered["jobs"]}
         return True
 

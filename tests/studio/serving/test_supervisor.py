@@ -193,6 +193,33 @@ async def test_requests_that_do_not_end_are_cut_off(
     assert house.desk.running == 0
 
 
+async def test_who_does_not_want_to_wait_cuts_running_requests_off(house: House) -> None:
+    for wish in ("switch", "stop"):
+        await house.up("a")
+        async with house.desk.lease(RequestRecord("/v1/x", "test")):
+            supervisor = house.supervisor
+            switches = wish == "switch"
+            job = supervisor.switch("b", drain=False) if switches else supervisor.stop(drain=False)
+            assert job is not None
+            await asyncio.wait_for(house.jobs.ended(job), 10)
+            assert job.state == "done"
+            assert "a" not in house.engine.alive
+
+
+async def test_a_stop_that_waits_is_hurried(house: House) -> None:
+    await house.up("a")
+    async with house.desk.lease(RequestRecord("/v1/x", "test")):
+        waiting = house.supervisor.stop()
+        await house.until(Phase.DRAINING)
+        assert house.supervisor.stop() is waiting
+        hurried = house.supervisor.stop(drain=False)
+        assert hurried is not None
+        await asyncio.wait_for(house.jobs.ended(hurried), 10)
+    assert hurried.state == "done"
+    assert house.engine.alive == []
+    assert house.store.state.phase is Phase.STOPPED
+
+
 async def test_a_crash_is_seen_explained_and_mended(house: House) -> None:
     await house.up("a")
     house.engine.life("a").lines.append("0.1 E srv: GGML_ASSERT failed")

@@ -159,14 +159,15 @@ class Attendant:
         except Ended as error:
             raise await now.failed(error.vitals) from error
 
-    async def stop(self, job: Job | None, *, drain: float | None = None) -> None:
-        """Let running requests end, then end the engine; afterwards nothing of it is left."""
+    async def stop(self, job: Job | None, *, drain: bool = True) -> None:
+        """Let running requests end, unless they are to be cut off, then end the engine; afterwards
+        nothing of it is left."""
         now = self.now
         if now is None:
             return
         if self.desk.running:
             self._note(job, Phase.DRAINING, Progress(f"waiting for {_requests(self.desk.running)}"))
-            if not await self.desk.drained(DRAIN_LIMIT if drain is None else drain):
+            if not await self.desk.drained(DRAIN_LIMIT if drain else 0.0):
                 self.say(f"cut off: {_requests(self.desk.running)}", "warning")
         self._note(job, Phase.STOPPING, Progress(f"stopping {now.running.profile}"))
         before = await asyncio.to_thread(self._free)

@@ -62,7 +62,7 @@ class Berths:
         yield self.main
         yield from list(self.beside.values())
 
-    def switch(self, id_: str, *, beside: bool = False) -> Job | None:
+    def switch(self, id_: str, *, beside: bool = False, drain: bool = True) -> Job | None:
         """Serve a profile: a job to follow, or None where it is served already."""
         berth = self.beside.get(id_)
         if berth is None and beside and self.main.store.state.profile != id_:
@@ -71,9 +71,9 @@ class Berths:
         for other in self:
             if other is not berth and other.supervisor.operation is not None:
                 raise Busy(*other.supervisor.operation)  # both would count on the same memory
-        return berth.supervisor.switch(id_)
+        return berth.supervisor.switch(id_, drain=drain)
 
-    def stop(self, id_: str = "") -> list[Job]:
+    def stop(self, id_: str = "", *, drain: bool = True) -> list[Job]:
         """End one profile's engine, or all of them."""
         self._close_ended()
         if id_ and id_ not in self.beside and self.main.store.state.profile != id_:
@@ -81,7 +81,8 @@ class Berths:
         berths = [self.beside[id_]] if id_ in self.beside else list(self)
         if id_ and id_ not in self.beside:
             berths = [self.main]
-        return [job for berth in berths if (job := berth.supervisor.stop()) is not None]
+        jobs = (berth.supervisor.stop(drain=drain) for berth in berths)
+        return [job for job in jobs if job is not None]
 
     def _open(self, id_: str) -> Berth:
         self._close_ended()

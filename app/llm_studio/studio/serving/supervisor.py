@@ -91,8 +91,9 @@ class Supervisor:
 
     # Wishes
 
-    def switch(self, id_: str) -> Job | None:
-        """Serve a profile: a job to follow, or None where it is served already."""
+    def switch(self, id_: str, *, drain: bool = True) -> Job | None:
+        """Serve a profile: a job to follow, or None where it is served already. Requests that run
+        may end first, or are cut off."""
         if self._operation is not None:
             target, job = self._operation
             if target == id_:
@@ -101,19 +102,20 @@ class Supervisor:
         state = self._store.state
         if state.phase is Phase.READY and state.profile == id_:
             return None
-        return self._begin(id_, "switch", f"Serve {id_}", lambda job: self._serve(id_, job))
+        return self._begin(id_, "switch", f"Serve {id_}", lambda job: self._serve(id_, job, drain))
 
-    def stop(self) -> Job | None:
-        """Stop serving; a switch under way is cancelled first."""
+    def stop(self, *, drain: bool = True) -> Job | None:
+        """Stop serving; a switch under way is cancelled first, and so is a stop that lets requests
+        end where this one does not."""
         if self._operation is not None:
             target, job = self._operation
-            if not target:
+            if not target and drain:
                 return job
             self._jobs.cancel(job.id)
         elif self.serving is None and self._store.state.phase is Phase.STOPPED:
             self._store.replace(desired=None, profile=None, failure=None, detail="")
             return None
-        return self._begin("", "stop", "Stop serving", self._end)
+        return self._begin("", "stop", "Stop serving", lambda job: self._end(job, drain))
 
     async def wake(self, id_: str) -> None:
         """A request needs this profile: switch to it, and let failures become refusals."""
@@ -148,7 +150,7 @@ class Supervisor:
 
     # A switch
 
-    async def _serve(self, id_: str, job: Job) -> object:
+    async def _serve(self, id_: str, job: Job, drain: bool = True) -> object:
         previous, old = self._last_good, self._attendant.now
         self._store.replace(desired=id_)
         try:
@@ -167,7 +169,7 @@ class Supervisor:
         try:
             await self._desk.shut(id_)
             if old is not None:
-                await self._stop_engine(job)
+                await self._stop_engine(job, drain=drain)
                 prepared = await self._prepare(id_, returns={})
             return await self._start(prepared, job)
         except asyncio.CancelledError:
@@ -206,7 +208,7 @@ class Supervisor:
             await self._open(old)
             return
         try:
-            await self._stop_engine(None, drain=0.0)
+            await self._stop_engine(None, drain=False)
         except StudioError as error:
             await self._fail(id_ or self._store.state.profile or "", error)
             return
@@ -230,12 +232,12 @@ class Supervisor:
 
     # An end
 
-    async def _end(self, job: Job) -> object:
+    async def _end(self, job: Job, drain: bool) -> object:
         now = self._attendant.now
         self._store.replace(desired=None)
         await self._desk.shut(None)
         try:
-            await self._stop_engine(job)
+            await self._stop_engine(job, drain=drain)
         except asyncio.CancelledError:
             await _to_its_end(self._abandon("", now))
             raise
@@ -247,7 +249,7 @@ class Supervisor:
         )
         return {"profile": None}
 
-    async def _stop_engine(self, job: Job | None, *, drain: float | None = None) -> None:
+    async def _stop_engine(self, job: Job | None, *, drain: bool = True) -> None:
         self._stop_watching()
         await self._attendant.stop(job, drain=drain)
 
@@ -258,7 +260,7 @@ class Supervisor:
             failure = Failure(type(error).__name__, error.what, error.why, error.hint)
         engine, detail = None, ""
         try:
-            await self._stop_engine(None, drain=0.0)
+            await self._stop_engine(None, drain=False)
         except StudioError as left:  # it stays ours, and is ended with the next wish
             self._say(f"what is left of {id_} could not be ended: {left.sentence}", "error")
             engine, detail = self._store.state.engine, "it may run still, and could not be ended"
