@@ -8,6 +8,7 @@ import pty
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import termios
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from pathlib import Path
 import pytest
 
 from llm_studio.agents import container, jail
+from llm_studio.agents.fence import fence_for
+from llm_studio.agents.ground import git_parts, no_project
 from llm_studio.bench.sandbox.container import IMAGE
 
 Run = Callable[..., str]
@@ -235,3 +238,74 @@ def test_a_fence_that_fell_down_is_told_from_a_command_that_failed(
     assert not told("exit 1")
     monkeypatch.setattr(jail, "covered", lambda *_: [Path("/there/is/no/such")])
     assert told("exit 1")
+
+
+def test_links_that_an_earlier_agent_left_in_git_show_nothing_else(
+    fence: str, project: Path, outdoors: Path, run: Run
+) -> None:
+    """They would be bound from out here, where they lead elsewhere."""
+    (outdoors / "keys").mkdir()
+    (outdoors / "keys" / "id").write_text("secret key")
+    for inner in (project / ".git", project / ".git" / "modules" / "lib"):
+        subprocess.run(["git", "init", "--quiet", "--bare", "--template=", str(inner)], check=True)
+        (inner / "hooks").symlink_to(os.path.relpath(outdoors / "keys", inner))
+        (inner / "config.worktree").symlink_to(outdoors / "keys" / "id")
+    told = run("cd .git; cat hooks/id config.worktree; cd modules/lib; cat hooks/id; echo ENDED")
+    assert "ENDED" in told
+    if fence == "container":  # in the other all is seen but keys, whose places are covered after
+        assert "secret" not in told
+
+
+def test_a_link_that_git_follows_cannot_be_exchanged(project: Path, run: Run) -> None:
+    subprocess.run(["git", "init", "--quiet", "--template="], cwd=project, check=True)
+    (project / "ours").mkdir()
+    (project / ".git" / "hooks").symlink_to("../ours")
+    assert "ENDED" in run("cd .git; rm hooks; mkdir hooks; echo x > hooks/pre-commit; echo ENDED")
+    assert (project / ".git" / "hooks").is_symlink()
+
+
+def test_nor_what_worktrees_take_their_settings_from(project: Path, run: Run) -> None:
+    made = project / ".git" / "worktrees" / "side"
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (
+        ["init", "-q"],
+        ["commit", "-qm1", "--allow-empty"],
+        ["worktree", "add", "-q", "side"],
+    ):
+        subprocess.run([*git, *words], cwd=project, check=True)
+    before = (made / "commondir").read_text()
+    script = "cd .git/worktrees; mv side old; mv ../worktrees ../old; cd side; mv commondir old;"
+    assert "ENDED" in run(f"{script} echo /evil > commondir; echo ENDED")
+    assert (made / "commondir").read_text() == before
+    assert not (made / "hooks").exists()
+
+
+def test_where_git_can_be_led_elsewhere_there_is_no_fence_for_a_project(project: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", "real"], cwd=project, check=True)
+    git = project / "real" / ".git"
+    assert not no_project(project / "real")
+    (git / "commondir").write_text("../evil")
+    assert f"{git}/commondir" in no_project(project / "real")
+    (project / ".git").symlink_to("real/.git")
+    assert f"{project}/.git is a link" in no_project(project)
+    assert not list(git_parts(project / ".git"))
+
+
+@pytest.mark.parametrize("fence", ["bubblewrap"], indirect=True)
+@pytest.mark.usefixtures("fence")
+def test_a_program_that_a_fence_hides_is_told_before_a_launch(
+    outdoors: Path, tmp_path: Path
+) -> None:
+    seen = outdoors / "agent"
+    seen.write_text(f"#!{sys.executable}\n")
+    assert fence_for(seen, IMAGE).carried is None
+    link = tmp_path / "agent"
+    link.symlink_to(seen)
+    around = fence_for(link, IMAGE)
+    assert around.carried is not None, "it runs by the name that is seen"
+    assert around.carried.command == (str(seen.resolve()),)
+    hidden = tmp_path / "hidden"
+    hidden.write_text(f"#!{sys.executable}\n")
+    around = fence_for(hidden, IMAGE)
+    assert not around
+    assert f"{hidden} lies where a fence hides all" in around.why

@@ -110,10 +110,10 @@ def carried(program: Path) -> Carried | str:
     node = shutil.which("node")
     if node is None:
         return f"{program} needs Node.js, which is not installed."
-    # The outermost of these holds all that it is made of.
+    # The outermost of these holds all that it is made of; a folder of another kind may hold keys.
     within = [each for each in real.parents if each.name == "node_modules"]
     runs = Path(node).resolve()
-    return Carried((str(runs), str(real)), (runs, within[-1] if within else real.parent))
+    return Carried((str(runs), str(real)), (runs, within[-1] if within else real))
 
 
 def fails_in(docker: Docker, what: Carried) -> str:

@@ -46,17 +46,29 @@ def fences(programs: Mapping[str, Path], image: str) -> dict[str, Fence]:
 
 
 def _fence(program: Path, why: str, docker: Docker | str) -> Fence:
-    inside = carried(program)
     if not why:
-        if isinstance(inside, Carried) and lies_hidden(program):
-            # Some install themselves beside their keys, as Codex does below ~/.codex.
-            return Fence("bubblewrap", carried=inside)
-        return Fence("bubblewrap")
+        return _bubblewrap(program)
+    inside = carried(program)
     if isinstance(inside, str):
         return _none(why, inside)
     if isinstance(docker, str):
         return _none(why, docker)
     return Fence("container", why, docker, inside)
+
+
+def _bubblewrap(program: Path) -> Fence:
+    real = program.resolve()
+    if not lies_hidden(program) and not lies_hidden(real):
+        return Fence("bubblewrap")
+    if not lies_hidden(real):  # by a link that is not seen in there
+        return Fence("bubblewrap", carried=Carried((str(real),), (real,)))
+    # Some install themselves beside their keys, as Codex does below ~/.codex.
+    inside = carried(program)
+    if isinstance(inside, Carried):
+        return Fence("bubblewrap", carried=inside)
+    return Fence(
+        "none", f"{real} lies where a fence hides all, with its other files; install it elsewhere."
+    )
 
 
 def tried(fence: Fence) -> Fence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,41 +25,65 @@ EMPTIED = ("/tmp", "/var/tmp", "/run", "/dev/shm")
 """Empty in there: sockets and files of others."""
 
 
+_RUN_BY_GIT = ("hooks", "config", "config.worktree", "commondir")
+"""In each of its repositories: what it runs or what names that; the last leads to another one."""
+
+
 def no_project(folder: Path) -> str:
     """Why no fence around a folder would help; empty where one does."""
     home = home_folder().resolve()
     if folder == home or folder in home.parents:
         return f"{folder} is no project's folder: all that is yours lies in it."
+    git = folder / ".git"
+    if git.is_symlink():
+        return (
+            f"{git} is a link, for which an agent could put another repository; a file with "
+            "`gitdir: PATH` in its place would hold."
+        )
+    if os.path.lexists(git / "commondir"):
+        return (
+            f"{git}/commondir makes git take hooks and settings from elsewhere, which a program "
+            "that you may not trust has written: look at it, and remove it."
+        )
     return ""
 
 
 def git_parts(folder: Path) -> Iterator[tuple[Path, bool]]:
     """What is bound by itself, and whether it may be written: what git would run later, out of the
     fence, is not, nor is a folder that it lies in to be exchanged."""
+    if folder.is_symlink():
+        return
     if folder.is_file():  # a worktree's: it names where all that is
         yield folder, False
-    elif folder.is_dir() and not folder.is_symlink():
-        yield folder, True
-        yield from _run_by_git(folder)
-        yield from _submodules(folder / "modules")
+    elif folder.is_dir():
+        yield from _repository(folder)
+        yield from _repositories_in(folder / "modules")
+        yield from _repositories_in(folder / "worktrees")
 
 
-def _submodules(folder: Path) -> Iterator[tuple[Path, bool]]:
+def _repositories_in(folder: Path) -> Iterator[tuple[Path, bool]]:
     if not folder.is_dir() or folder.is_symlink():
         return
     for place, folders, files in os.walk(folder):
-        yield Path(place), True
         if "HEAD" in files:
-            yield from _run_by_git(Path(place))
+            yield from _repository(Path(place))
             folders[:] = [each for each in folders if each == "modules"]
+        else:
+            yield Path(place), True
         folders[:] = [each for each in folders if not os.path.islink(os.path.join(place, each))]
 
 
-def _run_by_git(folder: Path) -> Iterator[tuple[Path, bool]]:
-    (folder / "hooks").mkdir(exist_ok=True)
-    for path in (folder / "hooks", folder / "config", folder / "config.worktree"):
-        if path.exists():
-            yield path, False
+def _repository(folder: Path) -> Iterator[tuple[Path, bool]]:
+    parts = [folder / each for each in _RUN_BY_GIT]
+    if any(each.is_symlink() for each in parts):
+        # What is bound there would be what it leads to, be that a key; and it could be exchanged.
+        yield folder, False
+        return
+    yield folder, True
+    if not (folder / "commondir").exists():  # else it has the hooks of another
+        with contextlib.suppress(OSError):  # what we may not write, an agent may not either
+            (folder / "hooks").mkdir(exist_ok=True)
+    yield from ((each, False) for each in parts if each.exists())
 
 
 def _sockets() -> Iterator[Path]:
@@ -89,12 +114,9 @@ def covered(hidden: Iterable[Path], project: Path) -> list[Path]:
     return sorted(each for each in found if not found.intersection(each.parents))
 
 
-def lies_hidden(program: Path) -> bool:
-    """Whether a program lies, or is linked to, where an agent sees nothing."""
-    return any(
-        _emptied(path) or any(home_folder() / each in path.parents for each in SECRETS)
-        for path in (program, program.resolve())
-    )
+def lies_hidden(path: Path) -> bool:
+    """Whether it is where an agent sees nothing."""
+    return _emptied(path) or any(home_folder() / each in path.parents for each in SECRETS)
 
 
 def _emptied(path: Path) -> bool:

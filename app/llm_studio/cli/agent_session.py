@@ -235,6 +235,8 @@ def _session(client: Client, settings: Settings, launch: Launch, id_: str) -> in
     finally:
         sums = _sums(client, id_)
         sessions.end(session, code, sums)
+        if launch.fence and (why := no_project(launch.place.project)):
+            _warn(why)
     if sums is not None:
         narrate_wrapped(summary(sums))
         for line in advice(sums, launch.seat.context):
