@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import signal
 import socket
 import struct
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from llm_studio.agents import container, jail
+from llm_studio.agents.bridge import Lifeline
 from llm_studio.agents.fence import fence_for
 from llm_studio.agents.ground import git_parts, no_project
 from llm_studio.bench.sandbox.container import IMAGE
@@ -309,3 +311,40 @@ def test_a_program_that_a_fence_hides_is_told_before_a_launch(
     around = fence_for(hidden, IMAGE)
     assert not around
     assert f"{hidden} lies where a fence hides all" in around.why
+
+
+@pytest.mark.parametrize("fence", ["container"], indirect=True)
+@pytest.mark.usefixtures("fence")
+def test_an_agent_that_ends_all_others_in_there_does_not_outlive_its_launcher(
+    project: Path, way: str
+) -> None:
+    os.unlink(f"{way}/lifeline.sock")
+    lifeline = Lifeline(f"{way}/lifeline.sock")
+    script = (
+        "for each in /proc/[0-9]*; do each=${each#/proc/}; [ $each = $$ ] || kill -9 $each; done;"
+        " echo BEGUN; exec sleep 600"
+    )
+    words = contained(project, way, ["sh", "-c", script])
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"BEGUN\n"
+        lifeline.close()
+        assert process.wait(timeout=20) == 1
+
+
+@pytest.mark.parametrize("fence", ["container"], indirect=True)
+@pytest.mark.usefixtures("fence")
+def test_what_ends_it_is_told_and_what_is_sent_to_it_arrives(project: Path, way: str) -> None:
+    caught = "trap 'echo HUNG; exit 5' HUP; echo BEGUN; while :; do sleep 0.1; done"
+    for script, number, told, code in (
+        (caught, signal.SIGHUP, b"HUNG\n", 5),
+        ("echo BEGUN; exec sleep 600", signal.SIGTERM, b"", 128 + signal.SIGTERM),
+        ("echo BEGUN; exec sleep 600", signal.SIGINT, b"", 128 + signal.SIGINT),
+    ):
+        words = contained(project, way, ["sh", "-c", script])
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"BEGUN\n"
+            process.send_signal(number)
+            assert process.stdout.read() == told
+            assert process.wait(timeout=20) == code

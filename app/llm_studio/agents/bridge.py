@@ -1,7 +1,7 @@
 """The one way out of the fence: a port in there, a Unix socket between, the gateway out here.
 
 Inside, this file is run by itself (`python -I -S bridge.py PORT SOCKET LIFELINE COMMAND…`), so it
-needs nothing but Python: a child of it carries the bytes, and it becomes the command.
+needs nothing but Python: one process carries the bytes, and another becomes the command.
 """
 
 from __future__ import annotations
@@ -98,32 +98,55 @@ class Lifeline:
         self._listener.close()
 
 
-def _hang_by(lifeline: socket.socket) -> None:
-    """With the launcher all ends that is in here."""
-    with contextlib.suppress(OSError):
-        while lifeline.recv(PIECE):
-            pass
-    os.kill(-1, signal.SIGKILL)
-    os._exit(0)
-
-
 def main(port: str, path: str, lifeline: str, *command: str) -> None:
     listener = socket.create_server(("127.0.0.1", int(port)), backlog=64)
-    held = from_socket(lifeline)() if lifeline else None
-    if os.fork() == 0:
+    if lifeline:
+        _stay_first(listener, path, from_socket(lifeline)())
+    elif os.fork() == 0:
         os.setsid()  # Ctrl-C in the terminal is not for this one; the end of the fence ends it
-        if held is not None:
-            threading.Thread(target=_hang_by, args=(held,), daemon=True).start()
         carry(listener, from_socket(path))
         os._exit(0)
     listener.close()
-    if held is not None:
-        held.close()
     try:
         os.execvp(command[0], list(command))
     except OSError as error:
         print(f"error: {command[0]} does not start: {error.strerror}", file=sys.stderr)
         sys.exit(127)
+
+
+def _stay_first(listener: socket.socket, path: str, lifeline: socket.socket) -> None:
+    """As a container's first process, which nothing in there can end, and whose end ends all; what
+    returns is a child of it, which has the terminal."""
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        with contextlib.suppress(OSError):  # where there is no terminal
+            os.tcsetpgrp(0, os.getpid())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        return
+
+    def pass_on(number: int, _: object) -> None:
+        with contextlib.suppress(OSError):
+            os.kill(child, number)
+
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, pass_on)
+    threading.Thread(target=carry, args=(listener, from_socket(path)), daemon=True).start()
+    threading.Thread(target=_hang_by, args=(lifeline,), daemon=True).start()
+    ended, status = 0, 0
+    while ended != child:  # others that lost their parent are its to bury
+        ended, status = os.wait()
+    code = os.waitstatus_to_exitcode(status)
+    os._exit(code if code >= 0 else 128 - code)
+
+
+def _hang_by(lifeline: socket.socket) -> None:
+    """With the launcher all ends that is in here."""
+    with contextlib.suppress(OSError):
+        while lifeline.recv(PIECE):
+            pass
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def carried(program: Path) -> Carried | str:
 
 def fails_in(docker: Docker, what: Carried) -> str:
     """Why the program does not run in the image; empty where it does. This tries."""
-    words = [*_run(docker), "--env", "HOME=/tmp"]
+    words = [*_run(docker), "--init", "--env", "HOME=/tmp"]
     for path in what.files:
         words += _mount(path, writable=False)
     # The alarm outlives the exec: what hangs is ended in there, where Docker would let it be.
@@ -207,7 +207,7 @@ def _run(docker: Docker, configuration: str = "/nonexistent") -> Iterator[str]:
     """Docker's command line up to what a container of its own needs. A configuration that others
     can write would name programs for it to start."""
     yield from (docker.program, "--config", configuration, "--host", docker.address)
-    yield from ("run", "--rm", "--init", "--pull", "never", "--log-driver", "none")
+    yield from ("run", "--rm", "--pull", "never", "--log-driver", "none")
     yield from ("--network", "none", "--read-only", "--pids-limit", "4096")
     yield from ("--cap-drop", "ALL", "--security-opt", "no-new-privileges")
     yield from docker.options
