@@ -175,6 +175,18 @@ def test_no_container_for_a_program_that_it_lacks_the_files_of(
     assert f"{script} is a script for python" in err
 
 
+@pytest.mark.parametrize("fence", ["bubblewrap"], indirect=True)
+def test_a_session_that_leads_git_elsewhere_is_told_of(agent_user: AgentUser) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=agent_user.project, check=True)
+    (agent_user.project / "make").write_text("echo ../own > .git/commondir")
+    code, _, err = agent_user.run("claude", "-p", bash("sh make"), "--allowedTools", "Bash")
+    assert code == 0, err
+    assert "commondir makes git take hooks and settings from elsewhere" in " ".join(err.split())
+    code, _, err = agent_user.run("claude", "-p", "hi")
+    assert code == 3
+    assert "cannot be fenced in" in err
+
+
 @pytest.mark.parametrize("fence", ["container"], indirect=True)
 def test_a_container_ends_with_its_launcher(fenced: AgentUser) -> None:
     """However that ends; a container would go on by itself."""

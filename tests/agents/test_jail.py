@@ -348,3 +348,35 @@ def test_what_ends_it_is_told_and_what_is_sent_to_it_arrives(project: Path, way:
             process.send_signal(number)
             assert process.stdout.read() == told
             assert process.wait(timeout=20) == code
+
+
+@pytest.mark.parametrize("fence", ["container"], indirect=True)
+@pytest.mark.usefixtures("fence")
+def test_keys_of_the_terminal_are_the_agents(project: Path, way: str) -> None:
+    master, slave = pty.openpty()
+    words = contained(project, way, ["sh", "-c", "echo BEGUN; exec sleep 600"], terminal=True)
+    with subprocess.Popen(
+        words, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+        preexec_fn=lambda: os.close(os.open(os.ttyname(slave), os.O_RDWR)),
+    ) as process:  # fmt: skip
+        os.close(slave)
+        told = b""
+        while b"BEGUN" not in told:
+            told += os.read(master, 1000)
+        os.write(master, b"\x03")
+        assert process.wait(timeout=20) == 128 + signal.SIGINT
+    os.close(master)
+
+
+def test_of_a_script_that_is_of_no_package_its_folder_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = tmp_path / "node"
+    node.write_bytes(b"\x7fELF")
+    node.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    script = tmp_path / "agent.js"
+    script.write_text("#!/usr/bin/env node\n")
+    told = container.carried(script)
+    assert isinstance(told, container.Carried)
+    assert told.files == (node, script)
