@@ -18,9 +18,17 @@ SECRETS = (
     ".huggingface/token", ".claude/.credentials.json", ".claude/projects", ".claude/history.jsonl",
     ".claude.json", ".codex", ".gemini", ".qwen", ".aider.conf.yml", ".config/opencode",
     ".local/share/opencode", ".config/goose", ".bash_history", ".zsh_history", ".python_history",
-    ".local/share/fish",
+    ".local/share/fish", ".psql_history", ".mysql_history", ".node_repl_history", ".my.cnf",
+    ".mylogin.cnf", ".cargo/credentials", ".cargo/credentials.toml", ".gem/credentials",
+    ".m2/settings.xml", ".gradle/gradle.properties", ".config/hub", ".config/glab-cli",
+    ".config/containers/auth.json", ".config/rclone", ".config/sops", ".config/age",
+    ".config/doctl", ".config/hcloud", ".oci", ".s3cfg", ".boto", ".pki",
+    ".cache/huggingface/stored_tokens", ".config/Code", ".config/microsoft-edge", ".config/vivaldi",
+    ".config/Signal", ".config/Slack", ".config/discord", ".var/app", "snap/firefox",
+    "snap/chromium",
 )  # fmt: skip
-"""Below the user's home: keys, logins, histories, and what other agents keep."""
+"""Below the user's home, where they usually are: keys, logins, histories, and what other agents
+keep."""
 EMPTIED = ("/tmp", "/var/tmp", "/run", "/dev/shm")
 """Empty in there: sockets and files of others."""
 

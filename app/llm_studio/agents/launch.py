@@ -25,8 +25,8 @@ from llm_studio.errors import NotReady, StudioError, UsageError
 from llm_studio.storage import write_atomically
 
 JAILED = (
-    "bubblewrap: it can write to the project alone, sees none of your keys and logins, and "
-    "reaches nothing but the gateway"
+    "bubblewrap: it can write to the project alone, sees nothing where keys and logins "
+    "usually lie, and reaches nothing but the gateway"
 )
 CONTAINED = (
     "container: it sees the project alone, has the programs of the image {image}, and reaches "
