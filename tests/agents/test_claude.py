@@ -200,6 +200,10 @@ def test_a_container_ends_with_its_launcher(fenced: AgentUser) -> None:
         process.kill()
         docker.wait(found["Id"], timeout=20, condition="removed")
     connection.close()
+    left = fenced.user.state / "agents" / "claude" / f"session-{session['id']}"
+    assert left.is_dir()
+    assert fenced.run("claude", "-p", "hi")[0] == 0
+    assert not left.exists(), "the key that it held goes at the next launch"
 
 
 @pytest.fixture

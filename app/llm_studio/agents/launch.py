@@ -168,6 +168,13 @@ def run(launch: Launch, gateway: str) -> int:
         shutil.rmtree(launch.place.session, ignore_errors=True)
 
 
+def clear(state: Path, sessions: Sequence[str]) -> None:
+    """What those left whose launcher was killed: the gateway's key is in it."""
+    for id_ in sessions:
+        for folder in (state / "agents").glob(f"*/session-{id_}"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def _way_out(gateway: str) -> Iterator[str]:
     if not gateway:

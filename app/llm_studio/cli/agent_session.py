@@ -228,6 +228,7 @@ def _session(client: Client, settings: Settings, launch: Launch, id_: str) -> in
         context=launch.seat.context,
         protection=launch.protection.partition(":")[0],
     )
+    launching.clear(settings.paths.state, [each.id for each in sessions.all() if not each.alive])
     code, sums = 1, None
     try:
         gateway = client.ask("GET", "/status")["gateway"]
