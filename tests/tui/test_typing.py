@@ -105,3 +105,13 @@ async def test_what_is_typed_into_a_field_does_nothing_else(
         await look.until(lambda: (field.value if isinstance(field, Input) else field.text) == EVERY)
         assert len(look.app.screen_stack) == 1
         assert not [wish for wish in studio.wishes if wish[1] in ("/switch", "/stop", "/profiles")]
+
+
+@pytest.mark.parametrize("key", ["m", "slash"])
+async def test_what_is_longer_than_its_field_is_seen_at_its_end(
+    studio: ScriptedStudio, key: str
+) -> None:
+    async with opened(studio, size=(60, 18)) as look:
+        await look.press(key)
+        await look.type("x" * 60 + " the end")
+        await look.until("the end")
