@@ -13,7 +13,7 @@ from tests.tui.looking import opened
 from tests.tui.monitoring import AT, ENGINE, GiB, gpu, history, request, sample
 from tests.tui.scripted_studio import ScriptedStudio
 
-from llm_studio.schema import HostSample, Mark
+from llm_studio.schema import DeviceSplit, HostSample, Mark
 from llm_studio.tui.panes.monitor import board as board_module
 from llm_studio.tui.panes.monitor import panels as panels_module
 from llm_studio.tui.panes.monitor.board import Shown, _now, board
@@ -164,6 +164,14 @@ def test_the_engine() -> None:
         assert told in lines[0]
     assert "16.0 weights + 3.0 context + 0.25 compute GiB" in lines[1]
     assert text(engine_lines(None, 80)) == ["engine  nothing is served"]
+
+
+def test_no_device_is_left_out_of_what_the_engine_holds() -> None:
+    second = DeviceSplit(device="GPU 1", weights=8 * GiB, context=GiB, compute=GiB // 4)
+    engine = ENGINE.model_copy(update={"memory": [*ENGINE.memory, second]}).model_dump()
+    assert "GPU 1 8.0 weights + 1.0 context" in text(engine_lines(engine, 120))[1]
+    together = "holds   together 24.0 weights + 4.0 context + 0.50 compute GiB"
+    assert text(engine_lines(engine, 78))[1] == together
 
 
 @pytest.mark.parametrize(

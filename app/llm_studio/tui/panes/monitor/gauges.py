@@ -18,6 +18,7 @@ WIDE = 100
 WARNED = " ⚠"
 SLOTS = 32
 """As many are drawn."""
+HELD = ("weights", "context", "compute")
 LEVELS = "▁▂▃▄▅▆▇█"
 ALERTS = 2
 """As many are told in full; the Logs have all of them."""
@@ -109,10 +110,8 @@ def engine_lines(engine: Reading | None, width: int) -> list[list[Part]]:
         drafts = _percent(engine["draft_acceptance"])
         chunks.append([("drafts ", "dim"), *_figure(drafts, "{:.0f}", " %")])
     lines = [_stale(engine, _joined(chunks, width))]
-    splits = [_split(each) for each in engine["memory"]]
-    if splits:
-        label: Chunk = [(fitted("holds", LABEL), "dim")]
-        lines.append(_joined([[*label, *splits[0]], *splits[1:]], width))
+    if engine["memory"]:
+        lines.append(_held(engine["memory"], width))
     return lines
 
 
@@ -251,10 +250,19 @@ def _slots(engine: Reading) -> Chunk:
     return [("slots ", "dim"), *cells, (f" {busy or 0} of {slots}", "")]
 
 
+def _held(memory: Sequence[Reading], width: int) -> list[Part]:
+    """What the engine holds of each device; of all together where there is no room for each."""
+    held = [_split(each) for each in memory]
+    wide = LABEL + sum(cell_len(text) for chunk in held for text, _ in chunk) + 3 * (len(held) - 1)
+    if len(held) > 1 and wide > width:
+        sums = {kind: sum(each[kind] for each in memory) for kind in HELD}
+        held = [_split({"device": "together", **sums})]
+    return _joined([[(fitted("holds", LABEL), "dim"), *held[0]], *held[1:]], width)
+
+
 def _split(part: Reading) -> Chunk:
-    weights, context, compute = (gib(part[key]) for key in ("weights", "context", "compute"))
-    told = f" {weights} weights + {context} context + {compute} compute GiB"
-    return [(part["device"], "strong"), (told, "dim")]
+    told = " + ".join(f"{gib(part[kind])} {kind}" for kind in HELD)
+    return [(part["device"], "strong"), (f" {told} GiB", "dim")]
 
 
 def _grave(share: float) -> Role:
