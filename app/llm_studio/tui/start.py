@@ -41,10 +41,12 @@ def main(settings: Settings, *, theme: str = "") -> int:
 def tune_textual(environment: MutableMapping[str, str]) -> None:
     """What Textual reads when it is imported. A change is drawn within 4 ms, not only with the next
     60th of a second: keys are answered sooner, and what comes together is still drawn together.
+    So is Esc, and a key right after it is that key: within 100 ms it would be Alt with it.
 
     Over a network nothing is animated, and the mouse does not tell of every pixel.
     """
     environment.setdefault("TEXTUAL_FPS", "250")
+    environment.setdefault("ESCDELAY", "50")
     if "SSH_CONNECTION" in environment or "MOSH_CONNECTION" in environment:
         environment.setdefault("TEXTUAL_ANIMATIONS", "none")
         environment.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
