@@ -95,7 +95,8 @@ class ChattyEngine:
         gone = asyncio.create_task(wire.reader.read(1))
         for done in script.progress:
             told = {"total": script.progress[-1], "processed": done, "cache": 0, "time_ms": 1}
-            await wire.chunk(_event({}, prompt_progress=told))
+            timings = {**_timings(0), "prompt_n": done}
+            await wire.chunk(_event({}, prompt_progress=told, timings=timings))
         begun = time.monotonic()
         for number, token in enumerate(script.tokens, 1):
             if script.dies_after is not None and number > script.dies_after:

@@ -114,6 +114,20 @@ async def test_a_stop_frees_the_engine_at_once_and_keeps_what_came(room: Room) -
         await room.chats.resume(talk, answer.id, Wish())
 
 
+async def test_of_a_prompt_that_was_not_read_to_its_end_no_length_is_told(room: Room) -> None:
+    room.engine.scripts = [Script(text("late", 5), progress=(4, 9), held=asyncio.Event())]
+    talk = await room.begun()
+    sent = await room.chats.send(talk, "A long one")
+    answer = talk.get(sent.answers[0])
+    async with asyncio.timeout(5):
+        while answer.progress is None or answer.progress.done < 9:
+            await asyncio.sleep(0)
+    await room.chats.stop(talk)
+    figures = answer.figures
+    assert (figures.prompt_tokens, figures.generated_tokens, figures.speed) == (None, None, None)
+    assert (room.records[-1].outcome, room.records[-1].prompt_tokens) == ("cancelled", None)
+
+
 async def test_one_that_is_stopped_before_it_began_has_ended_too(room: Room) -> None:
     talk = await room.begun()
     with patch.object(talk.journal, "flushed", AsyncMock()):  # no turn of the loop in between

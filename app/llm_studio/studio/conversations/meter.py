@@ -65,7 +65,9 @@ class Meter:
     @property
     def figures(self) -> Figures:
         """What is known by now."""
-        now, timings, usage, before = self._clock(), self._timings, self._usage, self._before
+        now, usage, before = self._clock(), self._usage, self._before
+        # Until it answers, the engine counts what it has read by now: the prompt is longer.
+        timings = self._timings if _count(self._timings.get("predicted_n")) else {}
         fresh, cached = _count(timings.get("prompt_n")), _count(timings.get("cache_n"))
         prompt = None if fresh is None else fresh + (cached or 0)
         if prompt is None:
