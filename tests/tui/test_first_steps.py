@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 from tests.tui.looking import opened
 from tests.tui.monitoring import GiB, gpu, sample
 from tests.tui.scripted_studio import ScriptedStudio, profile
+from textual.events import Key
 
 from llm_studio.tui.panes.models.pane import ModelsPane
 from llm_studio.tui.widgets.listing import Listing
@@ -45,6 +49,28 @@ async def test_three_ways_to_begin(bare: ScriptedStudio, size: tuple[int, int]) 
         await look.press("y")
         await look.until(lambda: bare.asked("POST", "/downloads") == [{"what": "qwen3-14b"}])
         await look.until("downloading")
+
+
+async def test_keys_of_a_cold_start_wait_for_what_they_need_or_do_nothing(
+    bare: ScriptedStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, known = bare._data, asyncio.Event()
+
+    async def late(method: str, route: str, *asked: Any) -> Any:
+        if route == "/models":
+            await known.wait()
+        return await data(method, route, *asked)
+
+    monkeypatch.setattr(bare, "_data", late)
+    async with opened(bare, ready=False) as look:
+        for key in "defD":  # before there is anything under the cursor
+            look.app._driver.process_message(Key(key, key))  # type: ignore[union-attr]
+        await look.until("Reading profiles")
+        await look.pilot.pause()
+        assert len(look.app.screen_stack) == 1
+        assert not bare.asked("POST", "/switch")
+        known.set()
+        await look.until(lambda: bare.asked("POST", "/switch") == [{"model": "demo"}])
 
 
 async def test_the_demo_model(bare: ScriptedStudio) -> None:

@@ -29,6 +29,8 @@ class Acting(Pane):
         self._judged: tuple[object, ...] = (None,) * 4
         """What it was judged by, whether there is nothing yet: every key asks that."""
         self._bare = False
+        self._demo_next = False
+        """Whether the demo was asked for before it was known what there is."""
 
     def _look_closely(self) -> None:
         """Show what the cursor is on."""
@@ -108,7 +110,8 @@ class Acting(Pane):
             case "filter" | "tags" | "sort":
                 return not self.first_time
             case "demo":
-                listed = any(each.id == DEMO for each in self.studio.view.profiles or ())
+                known = self.studio.view.profiles
+                listed = known is None or any(each.id == DEMO for each in known)
                 return listed and not (serving and serving.up)  # a slip ends no model
             case "beside":
                 return bool(serving and serving.up and profile)
@@ -140,7 +143,8 @@ class Acting(Pane):
         self.action_load()
 
     def action_beside(self) -> None:
-        self.studio.do(self.studio.wishes.load(self.id_, beside=True))
+        if self.id_:
+            self.studio.do(self.studio.wishes.load(self.id_, beside=True))
 
     def action_stop_it(self) -> None:
         if self.download is not None:
@@ -149,7 +153,19 @@ class Acting(Pane):
             self.studio.do(self.studio.wishes.stop(self.id_))
 
     def action_demo(self) -> None:
-        self.studio.do(self.studio.wishes.try_out(DEMO))
+        self._demo_next = self.studio.view.profiles is None
+        if not self._demo_next:
+            self.studio.do(self.studio.wishes.try_out(DEMO))
+
+    def _serve_what_was_asked(self) -> None:
+        """The demo, once it is known what there is, and unless something is served already."""
+        if self._demo_next and self.studio.view.profiles is not None:
+            self._demo_next = False
+            if self.possible("demo"):
+                self.action_demo()
+
+    def rest(self) -> None:
+        self._demo_next = False
 
     # Fetching
 
@@ -228,13 +244,16 @@ class Acting(Pane):
         self.studio.do(changes.new(self.studio, self.file, self._go_to))
 
     def action_edit(self) -> None:
-        self.studio.do(changes.edit(self.studio, self.id_))
+        if self.id_:
+            self.studio.do(changes.edit(self.studio, self.id_))
 
     def action_form(self) -> None:
-        self.studio.do(changes.fill_in(self.studio, self.id_))
+        if self.id_:
+            self.studio.do(changes.fill_in(self.studio, self.id_))
 
     def action_duplicate(self) -> None:
-        self.studio.do(changes.duplicate(self.studio, self.id_, self._go_to))
+        if self.id_:
+            self.studio.do(changes.duplicate(self.studio, self.id_, self._go_to))
 
     def action_delete(self) -> None:
         profile = self.profile

@@ -90,6 +90,7 @@ class ModelsPane(Acting):
             self.query_one(CloseLook).grow_old()
             self._look_closely()
         self._show_rows()
+        self._serve_what_was_asked()
         if self.download is not None:
             self._look_closely()
 
