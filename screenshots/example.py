@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 import re
@@ -11,6 +12,7 @@ from typing import Any
 from tests.tui.benching import AT, HOUR, run
 from tests.tui.monitoring import gpu, history, request, sample
 
+from llm_studio.agents.summary import summary
 from llm_studio.bench.record import Run
 from llm_studio.engines.failures import Ended, explain
 from llm_studio.models.memory import GiB, MiB
@@ -24,6 +26,7 @@ from llm_studio.schema import (
 )
 from llm_studio.schema_chat import ConversationSummary, ConversationTold, Figures, MessageTold
 from llm_studio.server.agent_routes import agent_statuses
+from llm_studio.studio.session_sums import SessionSums
 from screenshots.machine import GPUS
 
 SERVED = "qwen3-32b"
@@ -349,18 +352,21 @@ def agents() -> list[dict[str, Any]]:
 def sessions() -> list[dict[str, Any]]:
     now = time.time()
 
-    def one(**values: Any) -> dict[str, Any]:
+    def one(sums: dict[str, Any], **values: Any) -> dict[str, Any]:
+        figures = {**dataclasses.asdict(SessionSums()), **sums}
+        told = ("requests", "prompt_tokens", "cached_tokens", "generated_tokens")
         return AgentSession.model_validate({
             "agent": "claude", "profile": SERVED, "context": CONTEXT, "protection": "bubblewrap",
-            "ended": None, "alive": True, "last": now - 20, "advice": [], **values,
+            "ended": None, "alive": True, "last": now - 20, "summary": summary(figures),
+            "advice": [], **{key: figures[key] for key in told}, **values,
         }).model_dump(mode="json")  # fmt: skip
 
     return [
-        one(id="7f3a", directory="~/src/ledger", activity="answering", started=now - 740,
-            requests=14, prompt_tokens=151_320, cached_tokens=137_904, generated_tokens=5_208,
-            summary="14 requests; 156,528 tokens, of which 91% of those read came from the cache"),
-        one(id="51c0", agent="opencode", directory="~/src/site", activity="ended", alive=False,
-            started=now - 9_400, ended=now - 8_100, requests=31, prompt_tokens=402_118,
-            cached_tokens=371_200, generated_tokens=11_940,
-            summary="31 requests; 414,058 tokens", profile="qwen3-coder-30b-a3b"),
+        one({"requests": 14, "prompt_tokens": 151_320, "cached_tokens": 137_904,
+             "generated_tokens": 5_208, "waited": 17.6, "calls": 11},
+            id="7f3a", directory="~/src/ledger", activity="answering", started=now - 740),
+        one({"requests": 31, "prompt_tokens": 402_118, "cached_tokens": 371_200,
+             "generated_tokens": 11_940, "waited": 31.2, "calls": 24},
+            id="51c0", agent="opencode", directory="~/src/site", activity="ended", alive=False,
+            started=now - 9_400, ended=now - 8_100, profile="qwen3-coder-30b-a3b"),
     ]  # fmt: skip
