@@ -67,6 +67,17 @@ async def test_escape_stops_at_once_and_c_continues(served: House) -> None:
         await answered(look, pane)
 
 
+async def test_of_what_was_stopped_before_its_first_word_nothing_continues(served: House) -> None:
+    served.engine.scripts = [Script(text("late", 5), progress=(4, 9), held=asyncio.Event())]
+    async with served.chatting() as (look, pane):
+        await say(look, pane, "a long one")
+        await look.until("reading the prompt: 9 of 9")
+        await look.press("escape")
+        await look.until("stopped · r answers again")
+        assert "prompt 9" not in look.text
+        assert "0 tokens" not in look.text
+
+
 async def test_the_prompts_progress_is_seen(served: House) -> None:
     never = asyncio.Event()
     served.engine.scripts = [Script(text("x"), held=never, progress=(512, 1024, 2048))]

@@ -192,14 +192,15 @@ def waiting(message: Message) -> str:
 
 
 def _ended(message: Message) -> str:
+    again = "c continues, r answers again" if message.text else "r answers again"
     if message.state == "stopped":
-        return "stopped · c continues, r answers again"
+        return f"stopped · {again}"
     if message.state == "cut":
-        return "c continues, r answers again" if message.text else "r answers again"
+        return again
     if message.state == "failed":
         if message.cause == "context":
             return "r chooses what to leave out · ctrl+n begins anew"
-        return "c continues, r answers again" if message.text else "r tries again"
+        return again if message.text else "r tries again"
     if message.state == "length":
         if message.cause == "context":
             return "the context is full · z goes on from a summary, ctrl+n begins anew"
