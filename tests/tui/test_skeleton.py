@@ -39,6 +39,16 @@ def test_it_comes_before_anything_heavy() -> None:
     assert not heavy & {name.partition(".")[0] for name in told.stdout.split()}
 
 
+def test_the_first_pane_needs_nothing_that_edits_pages() -> None:
+    script = "import sys, llm_studio.tui.app, llm_studio.tui.panes.models.pane; print(*sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    modules = set(told.stdout.split())
+    assert "textual.widgets._input" in modules
+    assert not modules & {"textual.widgets._text_area", "llm_studio.tui.panes.models.detail"}
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("theme", ["dark", "light"])
 async def test_the_frame_takes_its_place_without_a_flicker(

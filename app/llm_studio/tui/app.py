@@ -15,7 +15,6 @@ from textual.containers import Container
 from textual.css.query import NoMatches
 from textual.filter import Monochrome, NoColor
 from textual.widget import AwaitMount
-from textual.widgets import Input, TextArea
 
 from llm_studio import __version__
 from llm_studio.client import start_studio
@@ -353,6 +352,9 @@ class StudioApp(Opening):
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             # What is typed on is for the screen that the last key opened, once it can take it.
             await self.screen._mounted_event.wait()
+            # Not sooner: what Textual edits pages with would take its part of each start.
+            from textual.widgets import Input, TextArea
+
             typing = not self.app_focus or isinstance(self.focused, Input | TextArea)
             if isinstance(event, events.Key) and not typing:
                 # Now, so that the next one is for what has the focus then; Textual would do it
