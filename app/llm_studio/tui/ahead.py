@@ -8,7 +8,8 @@ import socket
 
 from llm_studio.client import request_for
 
-ROUTES = ("/events?samples=true", "/jobs", "/models", "/files")
+EVENTS = "/events?samples=true"
+ROUTES = (EVENTS, "/jobs", "/models", "/files")
 """As `Wire` asks for them; what is asked in other words is asked anew."""
 
 Asked = dict[str, socket.socket]

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from llm_studio.client import Unreachable, answer_of, request_for
 from llm_studio.errors import StudioError
 from llm_studio.text import untrusted
-from llm_studio.tui.ahead import Asked
+from llm_studio.tui.ahead import EVENTS, Asked
 
 LONGEST_LINE = 16 << 20
 SILENCE = 40.0
@@ -76,7 +76,7 @@ class Wire:
         """What changes, as it does, until the studio ends: first the present status, then jobs
         and alerts that are newer than an earlier stream's mark, and a sample each second."""
         after = {"Last_Event_ID": f".{mark}"} if mark else {}
-        reader, writer = await self._put("GET", "/events?samples=true", **after)
+        reader, writer = await self._put("GET", EVENTS, **after)
         try:
             name = ""
             while line := await _line(reader, HUSH):

@@ -100,17 +100,23 @@ _KEYRING = "/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg"
 _SOURCE = "https://nvidia.github.io/libnvidia-container"
 
 
+_INSTALL = {
+    "ubuntu": "sudo apt-get install -y",
+    "debian": "sudo apt-get install -y",
+    "fedora": "sudo dnf install -y",
+    "arch": "sudo pacman -S --needed",
+    "suse": "sudo zypper install -y",
+}
+
+
+def _package(here: Distribution, name: str, **elsewhere: str) -> tuple[str, ...]:
+    """A package of the system's own, which some families call otherwise."""
+    install = _INSTALL.get(here.family)
+    return (f"{install} {elsewhere.get(here.family, name)}",) if install else ()
+
+
 def install_bubblewrap(here: Distribution) -> tuple[str, ...]:
-    match here.family:
-        case "ubuntu" | "debian":
-            return ("sudo apt-get install -y bubblewrap",)
-        case "fedora":
-            return ("sudo dnf install -y bubblewrap",)
-        case "arch":
-            return ("sudo pacman -S --needed bubblewrap",)
-        case "suse":
-            return ("sudo zypper install -y bubblewrap",)
-    return ()
+    return _package(here, "bubblewrap")
 
 
 def install_toolkit(here: Distribution) -> tuple[str, ...]:
@@ -143,16 +149,7 @@ def install_toolkit(here: Distribution) -> tuple[str, ...]:
 
 def install_openmp(here: Distribution) -> tuple[str, ...]:
     """The library that llama.cpp computes with on several cores (libgomp)."""
-    match here.family:
-        case "ubuntu" | "debian":
-            return ("sudo apt-get install -y libgomp1",)
-        case "fedora":
-            return ("sudo dnf install -y libgomp",)
-        case "arch":
-            return ("sudo pacman -S --needed gcc-libs",)
-        case "suse":
-            return ("sudo zypper install -y libgomp1",)
-    return ()
+    return _package(here, "libgomp1", fedora="libgomp", arch="gcc-libs")
 
 
 def update(here: Distribution, *packages: str) -> tuple[str, ...]:
